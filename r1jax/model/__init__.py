@@ -1,0 +1,16 @@
+"""What is trained: a transformer that is DeepSeek-V3, Qwen2.5 or Llama 3 by config."""
+
+from r1jax.model.config import GQA, MLA, Llama3Scaling, ModelConfig, MoE, Rope, Yarn
+from r1jax.model.transformer import Output, Transformer
+
+__all__ = [
+  'GQA',
+  'MLA',
+  'Llama3Scaling',
+  'ModelConfig',
+  'MoE',
+  'Output',
+  'Rope',
+  'Transformer',
+  'Yarn',
+]

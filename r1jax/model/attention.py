@@ -1,0 +1,133 @@
+"""Attention of a group: samples of a prompt share its prefix and own their suffix.
+
+A token sees *spans* of keys and values. A span is shared by the group (`[P, S, K, d]`: the
+prompt's prefix) or owned by each sample (`[P, G, U, K, d]`: its suffix). Sampling, scoring and
+training differ only in the spans they pass to `attend`.
+
+Letters: d key width, e value width, J query heads of a key-value head (H = K * J), U tokens of an
+owned span.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from r1jax.model import rope as rope_lib
+from r1jax.model.config import ModelConfig
+from r1jax.model.layers import RMSNorm, weight
+
+
+class Span(NamedTuple):
+  """Keys and values that queries may see.
+
+  Attributes:
+    key: `[P, S, K, d]` if shared by the group, `[P, G, U, K, d]` if owned by each sample.
+    value: the same with width e.
+    mask: True where a key may be seen, broadcastable to `[P, G, T, S]`.
+  """
+
+  key: jax.Array
+  value: jax.Array
+  mask: jax.Array
+
+  @property
+  def shared(self) -> bool:
+    """True if all samples of a prompt share the span."""
+    return self.key.ndim == 4
+
+
+def attend(query_PGTHd: jax.Array, spans: list[Span], *, scale: float) -> jax.Array:
+  """Returns softmax attention over the union of the spans, `[P, G, T, H, e]`.
+
+  Softmax runs in float32 over all spans together. A query must be allowed at least one key.
+  """
+  P, G, T, H, d = query_PGTHd.shape
+  K = spans[0].key.shape[-2]
+  query = (query_PGTHd * scale).reshape(P, G, T, K, H // K, d)
+  scores = [_scores(query, span) for span in spans]
+  top = jax.lax.stop_gradient(
+    jnp.max(jnp.stack([jnp.max(s, axis=-1) for s in scores]), axis=0)[..., None]
+  )
+  exps = [jnp.exp(s - top) for s in scores]
+  total = sum(jnp.sum(e, axis=-1) for e in exps)
+  mixed = sum(_mix(e.astype(query.dtype), span) for e, span in zip(exps, spans, strict=True))
+  out = mixed / total[..., None].astype(query.dtype)
+  return jnp.moveaxis(out, (1, 2), (3, 4)).reshape(P, G, T, H, -1)
+
+
+def _scores(query_PGTKJd: jax.Array, span: Span) -> jax.Array:
+  """Returns masked scores in float32, `[P, K, J, G, T, S]`."""
+  keys = 'PSKd' if span.shared else 'PGSKd'
+  scores = jnp.einsum(
+    f'PGTKJd,{keys}->PKJGTS', query_PGTKJd, span.key, preferred_element_type=jnp.float32
+  )
+  mask_PGTS = span.mask
+  return jnp.where(mask_PGTS[:, None, None], scores, -jnp.inf)
+
+
+def _mix(weight_PKJGTS: jax.Array, span: Span) -> jax.Array:
+  """Returns the values' sum by weight, `[P, K, J, G, T, e]`."""
+  values = 'PSKe' if span.shared else 'PGSKe'
+  return jnp.einsum(f'PKJGTS,{values}->PKJGTe', weight_PKJGTS, span.value)
+
+
+def prefix_mask(length_P: jax.Array, size: int) -> jax.Array:
+  """Returns the mask of a prefix span of `size` tokens, of which `length_P` are real."""
+  return (jnp.arange(size) < length_P[:, None])[:, None, None, :]
+
+
+def causal_mask(size: int) -> jax.Array:
+  """Returns the mask under which token t sees tokens 0 to t, `[1, 1, size, size]`."""
+  return jnp.tril(jnp.ones((size, size), bool))[None, None]
+
+
+class GroupedQueryAttention(nn.Module):
+  """Grouped-query attention (arXiv:2305.13245), with optional biases and q/k norms.
+
+  What it caches of a token: its rotated key and its value, each `[..., K, d]`.
+  """
+
+  config: ModelConfig
+
+  @nn.compact
+  def __call__(self, x_PGTD, *, cos_sin, sight):
+    """Attends from each token of `x_PGTD` to what `sight` shows.
+
+    Args:
+      x_PGTD: inputs.
+      cos_sin: rotary angles of their positions.
+      sight: `r1jax.model.cache.Sight` of this layer.
+
+    Returns:
+      Outputs `[P, G, T, D]` and the cache entries of these tokens.
+    """
+    config, shape = self.config, self.config.attention
+    D, d = x_PGTD.shape[-1], shape.head_dim
+    query = jnp.einsum(
+      'PGTD,DHd->PGTHd', x_PGTD, weight(self, config, 'query', D, shape.num_heads, d)
+    )
+    key = jnp.einsum(
+      'PGTD,DKd->PGTKd', x_PGTD, weight(self, config, 'key', D, shape.num_kv_heads, d)
+    )
+    value = jnp.einsum(
+      'PGTD,DKd->PGTKd', x_PGTD, weight(self, config, 'value', D, shape.num_kv_heads, d)
+    )
+    if shape.qkv_bias:
+      query += self._bias('query_bias', shape.num_heads, d)
+      key += self._bias('key_bias', shape.num_kv_heads, d)
+      value += self._bias('value_bias', shape.num_kv_heads, d)
+    if shape.qk_norm:
+      query = RMSNorm(config.norm_epsilon, name='query_norm')(query)
+      key = RMSNorm(config.norm_epsilon, name='key_norm')(key)
+    query = rope_lib.rotate(query, cos_sin, interleaved=config.rope.interleaved)
+    key = rope_lib.rotate(key, cos_sin, interleaved=config.rope.interleaved)
+    entries = {'key': key, 'value': value}
+    spans = [Span(e['key'], e['value'], mask) for e, mask in sight.spans(entries)]
+    mixed = attend(query, spans, scale=rope_lib.softmax_scale(config.rope, d))
+    out_HdD = weight(self, config, 'out', shape.num_heads, d, D)
+    return jnp.einsum('PGTHd,HdD->PGTD', mixed, out_HdD), entries
+
+  def _bias(self, name: str, *shape: int) -> jax.Array:
+    return self.param(name, nn.initializers.zeros, shape).astype(self.config.dtype)

@@ -1,0 +1,101 @@
+"""Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434 sec. 2.1; DeepSeek-V3 sec. 2.1.1).
+
+Two forms of the same function:
+  expanded: latents are expanded to keys and values of every head. Fewest operations where many
+    queries share keys: training and scoring.
+  absorbed: the expansion moves to the query and to the output, and all heads attend to the latents
+    themselves, as if to one key-value head of width C + R whose value is its first C numbers.
+    Fewest bytes where a token attends alone: decoding.
+
+Letters: Q query rank, N key width without position, R key width with position, O value width.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from r1jax.model import rope as rope_lib
+from r1jax.model.attention import Span, attend
+from r1jax.model.config import ModelConfig
+from r1jax.model.layers import RMSNorm, weight
+
+
+class LatentAttention(nn.Module):
+  """Latent attention; caches of a token its normalised latent `[C]` and rotated key `[R]`."""
+
+  config: ModelConfig
+
+  @nn.compact
+  def __call__(self, x_PGTD, *, cos_sin, sight, absorbed: bool):
+    """Attends from each token of `x_PGTD` to what `sight` shows.
+
+    Args:
+      x_PGTD: inputs.
+      cos_sin: rotary angles of their positions.
+      sight: `r1jax.model.cache.Sight` of this layer.
+      absorbed: which form computes it.
+
+    Returns:
+      Outputs `[P, G, T, D]` and the cache entries of these tokens.
+    """
+    config, shape = self.config, self.config.attention
+    D, C, H = x_PGTD.shape[-1], shape.kv_rank, shape.num_heads
+    query_PGTHN, query_PGTHR = self._query(x_PGTD, cos_sin)
+    entries = self._entries(x_PGTD, cos_sin)
+    key_up_CHN = weight(self, config, 'key_up', C, H, shape.nope_dim)
+    value_up_CHO = weight(self, config, 'value_up', C, H, shape.value_dim)
+    scale = rope_lib.softmax_scale(config.rope, shape.nope_dim + shape.rope_dim)
+    if absorbed:
+      query_PGTHC = jnp.einsum('PGTHN,CHN->PGTHC', query_PGTHN, key_up_CHN)
+      query = jnp.concatenate([query_PGTHC, query_PGTHR], axis=-1)
+      spans = [_latent_span(e, mask) for e, mask in sight.spans(entries)]
+      mixed_PGTHC = attend(query, spans, scale=scale)
+      mixed_PGTHO = jnp.einsum('PGTHC,CHO->PGTHO', mixed_PGTHC, value_up_CHO)
+    else:
+      query = jnp.concatenate([query_PGTHN, query_PGTHR], axis=-1)
+      spans = [
+        _expanded_span(e, mask, key_up_CHN, value_up_CHO) for e, mask in sight.spans(entries)
+      ]
+      mixed_PGTHO = attend(query, spans, scale=scale)
+    out_HOD = weight(self, config, 'out', H, shape.value_dim, D)
+    return jnp.einsum('PGTHO,HOD->PGTD', mixed_PGTHO, out_HOD), entries
+
+  def _query(self, x_PGTD, cos_sin):
+    """Returns the queries' parts without and with position."""
+    config, shape = self.config, self.config.attention
+    H, width, D = shape.num_heads, shape.nope_dim + shape.rope_dim, x_PGTD.shape[-1]
+    if shape.query_rank is None:
+      query = jnp.einsum('PGTD,DHd->PGTHd', x_PGTD, weight(self, config, 'query', D, H, width))
+    else:
+      down_DQ = weight(self, config, 'query_down', D, shape.query_rank)
+      latent_PGTQ = RMSNorm(config.norm_epsilon, name='query_norm')(x_PGTD @ down_DQ)
+      up_QHd = weight(self, config, 'query_up', shape.query_rank, H, width)
+      query = jnp.einsum('PGTQ,QHd->PGTHd', latent_PGTQ, up_QHd)
+    query_PGTHN, query_PGTHR = jnp.split(query, [shape.nope_dim], axis=-1)
+    return query_PGTHN, rope_lib.rotate(query_PGTHR, cos_sin, interleaved=config.rope.interleaved)
+
+  def _entries(self, x_PGTD, cos_sin):
+    """Returns what is cached of each token."""
+    config, shape = self.config, self.config.attention
+    down = weight(self, config, 'kv_down', x_PGTD.shape[-1], shape.kv_rank + shape.rope_dim)
+    latent_PGTC, key_PGTR = jnp.split(x_PGTD @ down, [shape.kv_rank], axis=-1)
+    latent_PGTC = RMSNorm(config.norm_epsilon, name='kv_norm')(latent_PGTC)
+    key_PGT1R = rope_lib.rotate(
+      key_PGTR[..., None, :], cos_sin, interleaved=config.rope.interleaved
+    )
+    return {'latent': latent_PGTC, 'rope_key': key_PGT1R[..., 0, :]}
+
+
+def _latent_span(entries, mask) -> Span:
+  """One key-value head: keys are latent and rotated key side by side, values the latent."""
+  key = jnp.concatenate([entries['latent'], entries['rope_key']], axis=-1)
+  return Span(key[..., None, :], entries['latent'][..., None, :], mask)
+
+
+def _expanded_span(entries, mask, key_up_CHN, value_up_CHO) -> Span:
+  """Keys and values of every head; the rotated key is the same for all heads."""
+  key_N = jnp.einsum('...C,CHN->...HN', entries['latent'], key_up_CHN)
+  value = jnp.einsum('...C,CHO->...HO', entries['latent'], value_up_CHO)
+  key_R = jnp.broadcast_to(
+    entries['rope_key'][..., None, :], (*key_N.shape[:-1], entries['rope_key'].shape[-1])
+  )
+  return Span(jnp.concatenate([key_N, key_R], axis=-1), value, mask)
