@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from r1jax.model import rope as rope_lib
-from r1jax.model.config import ModelConfig
+from r1jax.model.config import GQA, ModelConfig
 from r1jax.model.layers import RMSNorm, weight
 
 
@@ -90,6 +90,7 @@ class GroupedQueryAttention(nn.Module):
   """
 
   config: ModelConfig
+  shape: GQA
 
   @nn.compact
   def __call__(self, x_PGTD, *, cos_sin, sight):
@@ -103,7 +104,7 @@ class GroupedQueryAttention(nn.Module):
     Returns:
       Outputs `[P, G, T, D]` and the cache entries of these tokens.
     """
-    config, shape = self.config, self.config.attention
+    config, shape = self.config, self.shape
     D, d = x_PGTD.shape[-1], shape.head_dim
     query = jnp.einsum(
       'PGTD,DHd->PGTHd', x_PGTD, weight(self, config, 'query', D, shape.num_heads, d)

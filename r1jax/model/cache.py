@@ -64,9 +64,9 @@ class Sight:
   def spans(self, own: Entries) -> list[tuple[Entries, jax.Array]]:
     """Returns (entries, mask) of each span; `own` are the entries of the tokens themselves."""
     spans = []
-    if self.prefix is not None:
+    if self.prefix is not None and self.prefix_length_P is not None:
       spans.append((self.prefix, prefix_mask(self.prefix_length_P, _tokens(self.prefix, axis=1))))
-    if self.suffix is not None:
+    if self.suffix is not None and self.suffix_length is not None:
       present = jnp.arange(_tokens(self.suffix, axis=2)) < self.suffix_length
       spans.append((self.suffix, present[None, None, None, :]))
     spans.append((own, causal_mask(_tokens(own, axis=2))))

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from r1jax.model import rope as rope_lib
 from r1jax.model.attention import Span, attend
-from r1jax.model.config import ModelConfig
+from r1jax.model.config import MLA, ModelConfig
 from r1jax.model.layers import RMSNorm, weight
 
 
@@ -23,6 +23,7 @@ class LatentAttention(nn.Module):
   """Latent attention; caches of a token its normalised latent `[C]` and rotated key `[R]`."""
 
   config: ModelConfig
+  shape: MLA
 
   @nn.compact
   def __call__(self, x_PGTD, *, cos_sin, sight, absorbed: bool):
@@ -37,7 +38,7 @@ class LatentAttention(nn.Module):
     Returns:
       Outputs `[P, G, T, D]` and the cache entries of these tokens.
     """
-    config, shape = self.config, self.config.attention
+    config, shape = self.config, self.shape
     D, C, H = x_PGTD.shape[-1], shape.kv_rank, shape.num_heads
     query_PGTHN, query_PGTHR = self._query(x_PGTD, cos_sin)
     entries = self._entries(x_PGTD, cos_sin)
@@ -61,7 +62,7 @@ class LatentAttention(nn.Module):
 
   def _query(self, x_PGTD, cos_sin):
     """Returns the queries' parts without and with position."""
-    config, shape = self.config, self.config.attention
+    config, shape = self.config, self.shape
     H, width, D = shape.num_heads, shape.nope_dim + shape.rope_dim, x_PGTD.shape[-1]
     if shape.query_rank is None:
       query = jnp.einsum('PGTD,DHd->PGTHd', x_PGTD, weight(self, config, 'query', D, H, width))
@@ -75,7 +76,7 @@ class LatentAttention(nn.Module):
 
   def _entries(self, x_PGTD, cos_sin):
     """Returns what is cached of each token."""
-    config, shape = self.config, self.config.attention
+    config, shape = self.config, self.shape
     down = weight(self, config, 'kv_down', x_PGTD.shape[-1], shape.kv_rank + shape.rope_dim)
     latent_PGTC, key_PGTR = jnp.split(x_PGTD @ down, [shape.kv_rank], axis=-1)
     latent_PGTC = RMSNorm(config.norm_epsilon, name='kv_norm')(latent_PGTC)

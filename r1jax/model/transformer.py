@@ -4,6 +4,7 @@
 apart, so that losses can chunk it; `__call__` joins the two for plain sequences.
 """
 
+import dataclasses
 from typing import Any
 
 import flax.linen as nn
@@ -69,12 +70,12 @@ class Block(nn.Module):
     )
     normed = RMSNorm(config.norm_epsilon, name='attention_norm')(x_PGTD)
     if isinstance(config.attention, MLA):
-      attention = LatentAttention(config, name='attention')
+      attention = LatentAttention(config, config.attention, name='attention')
       mixed, entries = attention(
         normed, cos_sin=shared['cos_sin'], sight=sight, absorbed=self.absorbed
       )
     else:
-      attention = GroupedQueryAttention(config, name='attention')
+      attention = GroupedQueryAttention(config, config.attention, name='attention')
       mixed, entries = attention(normed, cos_sin=shared['cos_sin'], sight=sight)
     x_PGTD += mixed
     normed = RMSNorm(config.norm_epsilon, name='mlp_norm')(x_PGTD)
@@ -94,6 +95,7 @@ class Transformer(nn.Module):
   config: ModelConfig
 
   def setup(self):
+    """Declares what is not a scanned stack."""
     config = self.config
     init = nn.initializers.normal(config.init_std)
     self.embedding = self.param('embedding', init, (config.vocab_size, config.model_dim))
@@ -108,7 +110,7 @@ class Transformer(nn.Module):
     out = self.encode(tokens_BL[:, None])
     if self.is_initializing() and self.config.num_mtp:
       self.predict_second(out, tokens_BL[:, None])
-    return out.replace(logits_BLV=self.unembed(out.hidden_PGTD)[:, 0])
+    return dataclasses.replace(out, logits_BLV=self.unembed(out.hidden_PGTD)[:, 0])
 
   @nn.compact
   def encode(
@@ -170,7 +172,7 @@ class Transformer(nn.Module):
     )
 
   def predict_second(self, out: Output, tokens_PGT):
-    """Returns hidden states that predict the token after the next, `[P, G, T-1, D]`.
+    """Returns hidden states that predict the token after the next, `[P, G, T-1, D]`, and routing.
 
     DeepSeek-V3 sec. 2.2: entry t sees the residual stream of token t and the embedding of token
     t + 1, and predicts token t + 2 through the shared `unembed`.
@@ -203,7 +205,7 @@ class MultiTokenPrediction(nn.Module):
 
   @nn.compact
   def __call__(self, residual_PGTD, embedded_PGTD, *, cos_sin):
-    """Returns normalised hidden states; inputs are of tokens t and t + 1."""
+    """Returns normalised hidden states and routing; inputs are of tokens t and t + 1."""
     config, D = self.config, residual_PGTD.shape[-1]
     joined = jnp.concatenate(
       [
@@ -221,8 +223,8 @@ class MultiTokenPrediction(nn.Module):
       'mask_PGT': jnp.ones(x_PGTD.shape[:-1], bool),
     }
     block = Block(config, experts=config.moe is not None, absorbed=False, name='layer')
-    x_PGTD, _ = block(x_PGTD, layer, shared)
-    return RMSNorm(config.norm_epsilon, name='norm')(x_PGTD)
+    x_PGTD, (_, routing) = block(x_PGTD, layer, shared)
+    return RMSNorm(config.norm_epsilon, name='norm')(x_PGTD), routing
 
 
 def _scanned(config: ModelConfig, size: int):

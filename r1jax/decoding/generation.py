@@ -1,0 +1,316 @@
+"""Samples groups of completions: the prompt is encoded once, each sample grows its own suffix.
+
+Decoding runs in segments. Within one, a jitted loop draws a token at a time for all samples and
+ends early when all are done. Between segments the host looks at who is still alive: live samples
+move forward, the group shrinks to the largest number alive, prompts with none alive leave, and the
+suffix gets room for the next segment. So finished answers stop costing, and every shape is one of
+few.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from r1jax.decoding.sampling import Sampler, address, draw, uniform
+from r1jax.decoding.scoring import encode_prompts, last_prompt_token
+from r1jax.model.cache import Prefix, Suffix, append, empty_suffix, grow
+from r1jax.model.transformer import Transformer
+from r1jax.structs import Experts, Prompts, Rollouts
+
+
+@struct.dataclass
+class Batch:
+  """The samples still being decoded, at the size of the moment.
+
+  Attributes:
+    prefix: their prompts.
+    suffix: what they have read.
+    token_PG: the last token of each, not yet read.
+    key_PG: the address of each sample's random numbers.
+    done_PG: True if the sample has ended, or is padding.
+  """
+
+  prefix: Prefix
+  suffix: Suffix
+  token_PG: jax.Array
+  key_PG: jax.Array
+  done_PG: jax.Array
+
+
+@struct.dataclass
+class Drawn:
+  """Tokens of one segment; what was not drawn is 0.
+
+  Letters: U tokens of the segment.
+  """
+
+  token_PGU: jax.Array
+  logp_PGU: jax.Array
+  margin_PGU: jax.Array
+  valid_PGU: jax.Array
+  experts_NPGUQ: jax.Array | None
+
+
+def generate(
+  model: Transformer,
+  params: Any,
+  prompts: Prompts,
+  *,
+  group_size: int,
+  max_tokens: int,
+  sampler: Sampler,
+  stop_tokens: tuple[int, ...],
+  key: jax.Array,
+  segment_tokens: int = 32,
+) -> Rollouts:
+  """Samples `group_size` completions of each prompt.
+
+  The random number of a sample at a position depends on `key`, the prompt's address, the number of
+  the sample and the position alone: not on the batch, the devices or who has finished.
+
+  Args:
+    model: whose `config` is that of `params`.
+    params: tree of parameters.
+    prompts: questions as tokens.
+    group_size: samples of each prompt.
+    max_tokens: a completion is truncated at this many tokens.
+    sampler: how tokens are chosen.
+    stop_tokens: tokens that end a completion, of which they are the last.
+    key: root of the random numbers, one for each step and attempt.
+    segment_tokens: tokens between two looks at who is alive.
+
+  Returns:
+    `Rollouts` as host arrays.
+  """
+  num_prompts = prompts.tokens_PS.shape[0]
+  capacity = min(segment_tokens, max_tokens)
+  batch, prefix_experts = _start(
+    model, params, prompts, key, group_size=group_size, capacity=capacity
+  )
+  out = _Record.empty(num_prompts, group_size, max_tokens)
+  row_P, column_PG = np.arange(num_prompts), np.tile(np.arange(group_size), (num_prompts, 1))
+  first = 0
+  while True:
+    batch, drawn = _segment(
+      model, params, batch, sampler=sampler, stop_tokens=stop_tokens, tokens=capacity - first
+    )
+    drawn, done_PG = jax.device_get((drawn, batch.done_PG))
+    out.write(drawn, row_P, column_PG, first)
+    first = capacity
+    if first == max_tokens or done_PG.all():
+      break
+    plan = _compaction(~done_PG)
+    if plan is not None:
+      index_P, index_PG, live_PG = plan
+      batch = _take(batch, index_P, index_PG, live_PG)
+      row_P = row_P[index_P]
+      column_PG = np.take_along_axis(column_PG[index_P], index_PG, axis=1)
+    capacity = min(_next_capacity(capacity, segment_tokens), max_tokens)
+    batch = dataclasses.replace(batch, suffix=_grow(batch.suffix, capacity=capacity))
+  return out.rollouts(prompts, prefix_experts, stop_tokens)
+
+
+def _next_capacity(capacity: int, segment_tokens: int) -> int:
+  """Returns the room of the next segment: one segment more, but at least a quarter more.
+
+  Long answers so see a number of shapes that grows with the logarithm of their length.
+  """
+  quarter = -(-capacity // (4 * segment_tokens)) * segment_tokens
+  return capacity + max(segment_tokens, quarter)
+
+
+@functools.partial(jax.jit, static_argnames=('model', 'group_size', 'capacity'))
+def _start(model, params, prompts: Prompts, key, *, group_size: int, capacity: int):
+  """Encodes the prompts and returns the first batch and the prompts' experts."""
+  prefix, out = encode_prompts(model, params, prompts)
+  shape = (prompts.tokens_PS.shape[0], group_size)
+  token_PG = jnp.broadcast_to(last_prompt_token(prompts)[:, None], shape)
+  entries = jax.eval_shape(
+    lambda p: model.apply({'params': p}, token_PG[..., None], method='encode').cache, params
+  )
+  batch = Batch(
+    prefix,
+    empty_suffix(entries, capacity),
+    token_PG,
+    address(key, prompts.address_P[:, None], jnp.arange(group_size)),
+    jnp.zeros(shape, bool),
+  )
+  experts = None if out.routing is None else out.routing.chosen_PGTQ[:, :, 0].astype(jnp.int16)
+  return batch, experts
+
+
+@functools.partial(
+  jax.jit,
+  static_argnames=('model', 'sampler', 'stop_tokens', 'tokens'),
+  donate_argnames=('batch',),
+)
+def _segment(model, params, batch: Batch, *, sampler, stop_tokens, tokens: int):
+  """Draws up to `tokens` tokens of every sample; fewer if all are done."""
+  drawn = _nothing_drawn(model, batch.token_PG.shape, tokens)
+
+  def go_on(carry):
+    batch, _, step = carry
+    return (step < tokens) & ~jnp.all(batch.done_PG)
+
+  def step_once(carry):
+    batch, drawn, step = carry
+    batch, new = _step(model, params, batch, sampler, stop_tokens)
+    write = functools.partial(jax.lax.dynamic_update_index_in_dim, index=step)
+    drawn = Drawn(
+      write(drawn.token_PGU, new.token_PGU, axis=2),
+      write(drawn.logp_PGU, new.logp_PGU, axis=2),
+      write(drawn.margin_PGU, new.margin_PGU, axis=2),
+      write(drawn.valid_PGU, new.valid_PGU, axis=2),
+      None
+      if drawn.experts_NPGUQ is None
+      else write(drawn.experts_NPGUQ, new.experts_NPGUQ, axis=3),
+    )
+    return batch, drawn, step + 1
+
+  batch, drawn, _ = jax.lax.while_loop(go_on, step_once, (batch, drawn, 0))
+  return batch, drawn
+
+
+def _nothing_drawn(model, shape, tokens: int) -> Drawn:
+  moe, experts = model.config.moe, None
+  if moe is not None:
+    num_layers = model.config.stacks['expert_layers']
+    experts = jnp.zeros((num_layers, *shape, tokens, moe.top_k), jnp.int16)
+  number = jnp.zeros((*shape, tokens), jnp.float32)
+  return Drawn(number.astype(jnp.int32), number, number, jnp.zeros((*shape, tokens), bool), experts)
+
+
+def _step(model, params, batch: Batch, sampler, stop_tokens) -> tuple[Batch, Drawn]:
+  """Reads each sample's last token and draws its next; done samples draw 0."""
+  out = model.apply(
+    {'params': params},
+    batch.token_PG[..., None],
+    prefix=batch.prefix,
+    suffix=batch.suffix,
+    absorbed=True,
+    method='encode',
+  )
+  logits_PGV = model.apply({'params': params}, out.hidden_PGTD[:, :, 0], method='unembed')
+  number_PG = uniform(batch.key_PG, batch.suffix.length)
+  shape = number_PG.shape
+  choice = draw(logits_PGV.reshape(-1, logits_PGV.shape[-1]), number_PG.reshape(-1), sampler)
+  live_PG = ~batch.done_PG
+  token_PG, logp_PG, margin_PG = (jnp.where(live_PG, value.reshape(shape), 0) for value in choice)
+  stopped_PG = jnp.isin(token_PG, jnp.array(stop_tokens, jnp.int32))
+  experts = None
+  if out.routing is not None:
+    experts = out.routing.chosen_PGTQ[:, :, :, 0].astype(jnp.int16)
+  drawn = Drawn(token_PG, logp_PG, margin_PG, live_PG, experts)
+  batch = Batch(
+    batch.prefix,
+    append(batch.suffix, out.cache),
+    token_PG,
+    batch.key_PG,
+    batch.done_PG | stopped_PG,
+  )
+  return batch, drawn
+
+
+def _bucket(number: int, largest: int) -> int:
+  """Returns the smallest of `largest`, its half, quarter, ... (rounded up) that holds `number`."""
+  size = largest
+  while -(-size // 2) >= number and size > 1:
+    size = -(-size // 2)
+  return size
+
+
+def _compaction(live_PG: np.ndarray):
+  """Plans a smaller batch: which prompts, which samples of each, which of those are alive.
+
+  Returns:
+    Indices `[P']`, `[P', G']` and the mask `[P', G']`; or None if it would not halve the batch.
+  """
+  P, G = live_PG.shape
+  alive_P = live_PG.sum(axis=1)
+  num_prompts = _bucket(int((alive_P > 0).sum()), P)
+  num_samples = _bucket(int(alive_P.max()), G)
+  if num_prompts * num_samples * 2 > P * G:
+    return None
+  index_P = np.argsort(alive_P == 0, kind='stable')[:num_prompts]
+  index_PG = np.argsort(~live_PG[index_P], axis=1, kind='stable')[:, :num_samples]
+  return index_P, index_PG, np.take_along_axis(live_PG[index_P], index_PG, axis=1)
+
+
+@jax.jit
+def _take(batch: Batch, index_P, index_PG, live_PG) -> Batch:
+  """Returns the batch of the chosen prompts and samples; those not alive are padding."""
+
+  def samples(array, axis):
+    """Picks prompts at `axis` and each prompt's samples at `axis + 1`."""
+    array = jnp.take(array, index_P, axis=axis)
+    shape = [1] * array.ndim
+    shape[axis : axis + 2] = index_PG.shape
+    return jnp.take_along_axis(array, index_PG.reshape(shape), axis=axis + 1)
+
+  prefix = Prefix(
+    jax.tree.map(lambda array: jnp.take(array, index_P, axis=1), batch.prefix.cache),
+    batch.prefix.length_P[index_P],
+  )
+  suffix = Suffix(
+    jax.tree.map(lambda array: samples(array, 1), batch.suffix.cache), batch.suffix.length
+  )
+  key_PG = jnp.take_along_axis(batch.key_PG[index_P], index_PG, axis=1)
+  return Batch(prefix, suffix, samples(batch.token_PG, 0), key_PG, ~live_PG)
+
+
+_grow = jax.jit(grow, static_argnames='capacity')
+
+
+@dataclasses.dataclass
+class _Record:
+  """The completions so far, at full size, on the host."""
+
+  tokens: np.ndarray
+  logp: np.ndarray
+  margin: np.ndarray
+  length: np.ndarray
+  experts: np.ndarray | None = None
+
+  @classmethod
+  def empty(cls, num_prompts: int, group_size: int, max_tokens: int) -> '_Record':
+    shape = (num_prompts, group_size, max_tokens)
+    return cls(
+      np.zeros(shape, np.int32),
+      np.zeros(shape, np.float32),
+      np.zeros(shape, np.float32),
+      np.zeros(shape[:2], np.int32),
+    )
+
+  def write(self, drawn: Drawn, row_P, column_PG, first: int) -> None:
+    """Puts a segment's tokens where they belong; padding samples leave no trace."""
+    p, g = np.nonzero(drawn.valid_PGU.any(axis=-1))
+    place = (row_P[p], column_PG[p, g], slice(first, first + drawn.token_PGU.shape[-1]))
+    self.tokens[place] = drawn.token_PGU[p, g]
+    self.logp[place] = drawn.logp_PGU[p, g]
+    self.margin[place] = drawn.margin_PGU[p, g]
+    self.length[place[:2]] += drawn.valid_PGU[p, g].sum(axis=-1)
+    if drawn.experts_NPGUQ is not None:
+      if self.experts is None:
+        num_layers, top_k = drawn.experts_NPGUQ.shape[0], drawn.experts_NPGUQ.shape[-1]
+        self.experts = np.zeros((num_layers, *self.tokens.shape, top_k), np.int16)
+      self.experts[:, *place] = drawn.experts_NPGUQ[:, p, g]
+
+  def rollouts(self, prompts: Prompts, prefix_experts, stop_tokens) -> Rollouts:
+    last = np.take_along_axis(self.tokens, np.maximum(self.length - 1, 0)[..., None], axis=-1)
+    experts = None
+    if self.experts is not None:
+      experts = Experts(np.asarray(prefix_experts), self.experts)
+    return Rollouts(
+      prompts=prompts,
+      tokens_PGT=self.tokens,
+      length_PG=self.length,
+      logp_PGT=self.logp,
+      margin_PGT=self.margin,
+      stopped_PG=np.isin(last[..., 0], stop_tokens),
+      experts=experts,
+    )

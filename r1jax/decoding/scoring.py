@@ -1,0 +1,143 @@
+"""Log-probabilities of given completions: one pass over the suffix of every sample."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from r1jax.decoding.sampling import log_probabilities
+from r1jax.model.cache import Prefix, as_prefix
+from r1jax.model.moe import Routing
+from r1jax.model.transformer import Output, Transformer
+from r1jax.structs import Experts, Prompts
+
+
+@struct.dataclass
+class Scores:
+  """What scoring says of completions.
+
+  Attributes:
+    logp_PGT: log-probability of each token at the temperature; 0 at and after the length.
+    entropy_PGT: entropy in nats of the distribution each token was drawn from, without gradient.
+    hidden_PGTD: final hidden state from which each token is predicted.
+    prefix_routing: how prompt tokens were routed (groups of one), or None without experts.
+    suffix_routing: how the suffixes' input tokens were routed, or None.
+  """
+
+  logp_PGT: jax.Array
+  entropy_PGT: jax.Array
+  hidden_PGTD: jax.Array
+  prefix_routing: Routing | None
+  suffix_routing: Routing | None
+
+
+def encode_prompts(
+  model: Transformer, params, prompts: Prompts, experts: Experts | None = None
+) -> tuple[Prefix, Output]:
+  """Encodes all but the last token of each prompt, once for its whole group."""
+  length_P = prompts.length_P - 1
+  tokens_P1S = prompts.tokens_PS[:, None, :-1]
+  out = model.apply(
+    {'params': params},
+    tokens_P1S,
+    chosen_NPGTQ=None if experts is None else experts.prefix_NPSQ[:, :, None].astype(jnp.int32),
+    mask_PGT=jnp.arange(tokens_P1S.shape[-1]) < length_P[:, None, None],
+    method='encode',
+  )
+  return as_prefix(out.cache, length_P), out
+
+
+def last_prompt_token(prompts: Prompts) -> jax.Array:
+  """Returns the token that starts every suffix, `[P]`."""
+  return jnp.take_along_axis(prompts.tokens_PS, prompts.length_P[:, None] - 1, axis=1)[:, 0]
+
+
+def length_mask(length: jax.Array, size: int) -> jax.Array:
+  """Returns True before each length along a new last axis of `size`."""
+  return jnp.arange(size) < length[..., None]
+
+
+def score(
+  model: Transformer,
+  params,
+  prompts: Prompts,
+  tokens_PGT: jax.Array,
+  length_PG: jax.Array,
+  *,
+  temperature: float,
+  experts: Experts | None = None,
+  chunk_tokens: int | None = None,
+) -> Scores:
+  """Scores completions; differentiable in `params`, through the suffix and the shared prefix.
+
+  Args:
+    model: whose `config` is that of `params`.
+    params: tree of parameters.
+    prompts: what was asked.
+    tokens_PGT: completions.
+    length_PG: their lengths; content at or after them has no effect.
+    temperature: the distribution's; 0 counts as 1.
+    experts: choices to replay, or None to let the router choose.
+    chunk_tokens: completion tokens whose logits exist at one time, in float32; None for all.
+
+  Returns:
+    `Scores`.
+  """
+  prefix, prompt_out = encode_prompts(model, params, prompts, experts)
+  P, G, T = tokens_PGT.shape
+  first_PG1 = jnp.broadcast_to(last_prompt_token(prompts)[:, None, None], (P, G, 1))
+  mask_PGT = length_mask(length_PG, T)
+  out = model.apply(
+    {'params': params},
+    jnp.concatenate([first_PG1, tokens_PGT[:, :, :-1]], axis=-1),
+    prefix=prefix,
+    chosen_NPGTQ=None if experts is None else experts.suffix_NPGTQ.astype(jnp.int32),
+    mask_PGT=mask_PGT,
+    method='encode',
+  )
+  unembed = functools.partial(model.apply, {'params': params}, method='unembed')
+  logp_PGT, entropy_PGT = token_logp(
+    unembed, out.hidden_PGTD, tokens_PGT, temperature=temperature, chunk_tokens=chunk_tokens
+  )
+  return Scores(
+    jnp.where(mask_PGT, logp_PGT, 0.0),
+    jnp.where(mask_PGT, entropy_PGT, 0.0),
+    out.hidden_PGTD,
+    prompt_out.routing,
+    out.routing,
+  )
+
+
+def token_logp(unembed, hidden_PGTD, target_PGT, *, temperature: float, chunk_tokens: int | None):
+  """Returns log-probability of targets and entropy, `[P, G, T]` each.
+
+  With `chunk_tokens`, positions are taken that many at a time and their logits are made again in
+  the backward pass, so that `[P, G, T, V]` never exists.
+  """
+
+  def one_chunk(chunk):
+    hidden, target = chunk
+    logp_V = log_probabilities(unembed(hidden), temperature)
+    frozen_V = jax.lax.stop_gradient(logp_V)
+    entropy = -jnp.sum(jnp.exp(frozen_V) * frozen_V, axis=-1)
+    return jnp.take_along_axis(logp_V, target[..., None], axis=-1)[..., 0], entropy
+
+  T = target_PGT.shape[-1]
+  if chunk_tokens is None or chunk_tokens >= T:
+    return one_chunk((hidden_PGTD, target_PGT))
+  padding = -T % chunk_tokens
+
+  def split(array):
+    """Moves chunks of axis 2 to the front."""
+    array = jnp.pad(array, [(0, padding) if axis == 2 else (0, 0) for axis in range(array.ndim)])
+    shape = (*array.shape[:2], -1, chunk_tokens, *array.shape[3:])
+    return jnp.moveaxis(array.reshape(shape), 2, 0)
+
+  parts = jax.lax.map(jax.checkpoint(one_chunk), (split(hidden_PGTD), split(target_PGT)))
+
+  def join(array):
+    array = jnp.moveaxis(array, 0, 2)
+    return array.reshape(*array.shape[:2], -1)[:, :, :T]
+
+  return jax.tree.map(join, parts)
