@@ -1,0 +1,82 @@
+"""AdamW as DeepSeek-V3 uses it (arXiv:2412.19437 sec. 4.2), blind to the experts' selection bias."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import optax
+
+Schedule = Callable[[Any], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class AdamW:
+  """Settings of the optimiser.
+
+  Attributes:
+    b1: decay of the first moment.
+    b2: decay of the second moment.
+    epsilon: added to the root of the second moment.
+    weight_decay: of matrices; norms' scales and biases are not decayed.
+    max_norm: the gradient's global norm is clipped to this.
+  """
+
+  b1: float = 0.9
+  b2: float = 0.95
+  epsilon: float = 1e-8
+  weight_decay: float = 0.1
+  max_norm: float = 1.0
+
+
+def is_selection_bias(path: tuple[Any, ...]) -> bool:
+  """Returns True for the experts' selection bias, which only the balance rule moves."""
+  return path[-1].key == 'selection_bias'
+
+
+def trained(params: Any) -> Any:
+  """Returns a tree that is True where the optimiser moves a parameter."""
+  return jax.tree_util.tree_map_with_path(lambda path, _: not is_selection_bias(path), params)
+
+
+def _decayed(params: Any) -> Any:
+  def decays(path, _):
+    name = path[-1].key
+    return not (name == 'scale' or name.endswith('bias'))
+
+  return jax.tree_util.tree_map_with_path(decays, params)
+
+
+def adamw(settings: AdamW, schedule: Schedule) -> optax.GradientTransformation:
+  """Returns AdamW with clipping by global norm; selection biases have no part in either.
+
+  Args:
+    settings: constants.
+    schedule: learning rate of an update, counted from 0.
+  """
+  inner = optax.chain(
+    optax.clip_by_global_norm(settings.max_norm),
+    optax.scale_by_adam(settings.b1, settings.b2, settings.epsilon),
+    optax.add_decayed_weights(settings.weight_decay, mask=_decayed),
+    optax.scale_by_learning_rate(schedule),
+  )
+  return optax.partition({True: inner, False: optax.set_to_zero()}, trained)
+
+
+def global_norm(gradient: Any) -> jax.Array:
+  """Returns the norm of the gradient, selection biases apart."""
+  kept = jax.tree.map(lambda g, keep: g if keep else None, gradient, trained(gradient))
+  return optax.global_norm(kept)
+
+
+def warmup_constant(*, peak: float, warmup: int) -> Schedule:
+  """Returns a schedule that rises linearly over `warmup` updates and then stays at `peak`."""
+  return optax.join_schedules(
+    [optax.linear_schedule(peak / max(warmup, 1), peak, warmup), optax.constant_schedule(peak)],
+    [warmup],
+  )
+
+
+def warmup_cosine(*, peak: float, warmup: int, total: int, final: float) -> Schedule:
+  """Returns a schedule that rises over `warmup` updates and falls to `final` at `total`."""
+  return optax.warmup_cosine_decay_schedule(peak / max(warmup, 1), peak, warmup, total, final)
