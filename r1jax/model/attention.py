@@ -8,6 +8,8 @@ Letters: d key width, e value width, J query heads of a key-value head (H = K * 
 owned span.
 """
 
+import functools
+import operator
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -51,8 +53,10 @@ def attend(query_PGTHd: jax.Array, spans: list[Span], *, scale: float) -> jax.Ar
     jnp.max(jnp.stack([jnp.max(s, axis=-1) for s in scores]), axis=0)[..., None]
   )
   exps = [jnp.exp(s - top) for s in scores]
-  total = sum(jnp.sum(e, axis=-1) for e in exps)
-  mixed = sum(_mix(e.astype(query.dtype), span) for e, span in zip(exps, spans, strict=True))
+  total = functools.reduce(operator.add, [jnp.sum(e, axis=-1) for e in exps])
+  mixed = functools.reduce(
+    operator.add, [_mix(e.astype(query.dtype), span) for e, span in zip(exps, spans, strict=True)]
+  )
   out = mixed / total[..., None].astype(query.dtype)
   return jnp.moveaxis(out, (1, 2), (3, 4)).reshape(P, G, T, H, -1)
 

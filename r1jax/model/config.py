@@ -131,7 +131,18 @@ class MoE:
         f'num_experts {self.num_experts} must be a multiple of num_groups {self.num_groups}: '
         'change model.moe'
       )
-    reachable = self.num_experts // self.num_groups * self.num_groups_kept
+    if self.num_groups_kept > self.num_groups:
+      raise ValueError(
+        f'num_groups_kept {self.num_groups_kept} exceeds num_groups {self.num_groups}: '
+        'change model.moe'
+      )
+    group_size = self.num_experts // self.num_groups
+    if self.num_groups > 1 and self.group_score_size > group_size:
+      raise ValueError(
+        f'group_score_size {self.group_score_size} exceeds the {group_size} experts of a group: '
+        'change model.moe'
+      )
+    reachable = group_size * self.num_groups_kept
     if self.top_k > reachable:
       raise ValueError(
         f'top_k {self.top_k} exceeds the {reachable} experts of the {self.num_groups_kept} groups '

@@ -68,7 +68,9 @@ class MixtureOfExperts(nn.Module):
     moe = self.config.moe
     init = nn.initializers.normal(self.config.init_std)
     router_DE = self.param('router', init, (x_PGTD.shape[-1], moe.num_experts))
-    logits_PGTE = x_PGTD.astype(jnp.float32) @ router_DE
+    logits_PGTE = jnp.matmul(
+      x_PGTD.astype(jnp.float32), router_DE, precision=jax.lax.Precision.HIGHEST
+    )
     return nn.sigmoid(logits_PGTE) if moe.scores == 'sigmoid' else nn.softmax(logits_PGTE)
 
   def _experts(self, x_PGTD, chosen_PGTQ, weight_PGTQ):
@@ -149,13 +151,14 @@ def ragged(x_ND, chosen_NQ, weight_NQ, experts):
 def in_blocks(x_ND, chosen_NQ, weight_NQ, experts):
   """Grouped dispatch as one batched product over blocks of rows; each expert's rows are padded.
 
-  Letters: X blocks, at most M / BLOCK_TOKENS + E; Y rows of a block.
+  Letters: X blocks, as many as any choice of experts can need; Y rows of a block.
   """
   gate_EDF, up_EDF, down_EFD = experts
   num_experts, num_choices = gate_EDF.shape[0], chosen_NQ.size
   order_M, token_M, size_E = _sort(chosen_NQ, num_experts)
   blocks_E = -(-size_E // BLOCK_TOKENS)
-  num_blocks = -(-num_choices // BLOCK_TOKENS) + num_experts
+  most_used = min(num_experts, num_choices)
+  num_blocks = (num_choices + most_used * (BLOCK_TOKENS - 1)) // BLOCK_TOKENS
   first_block_E = jnp.cumsum(blocks_E) - blocks_E
   first_row_E = jnp.cumsum(size_E) - size_E
   expert_X = jnp.searchsorted(jnp.cumsum(blocks_E), jnp.arange(num_blocks), side='right')

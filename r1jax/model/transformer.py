@@ -19,6 +19,7 @@ from r1jax.model.config import MLA, ModelConfig
 from r1jax.model.layers import RMSNorm, SwiGLU, weight
 from r1jax.model.mla import LatentAttention
 from r1jax.model.moe import MixtureOfExperts, Routing
+from r1jax.sharding import constrain
 
 REMAT_POLICIES = {
   'full': jax.checkpoint_policies.nothing_saveable,
@@ -65,6 +66,7 @@ class Block(nn.Module):
       Residual stream, and the layer's cache entries and routing (None where dense).
     """
     config = self.config
+    x_PGTD = constrain(x_PGTD, 'prompts', 'samples', 'tokens', None)
     sight = Sight(
       layer['prefix'], shared['prefix_length_P'], layer['suffix'], shared['suffix_length']
     )
@@ -222,18 +224,24 @@ class MultiTokenPrediction(nn.Module):
       'suffix_length': None,
       'mask_PGT': jnp.ones(x_PGTD.shape[:-1], bool),
     }
-    block = Block(config, experts=config.moe is not None, absorbed=False, name='layer')
+    experts = config.moe is not None
+    block = _block(config, scanned=False)(config, experts, absorbed=False, name='layer')
     x_PGTD, (_, routing) = block(x_PGTD, layer, shared)
     return RMSNorm(config.norm_epsilon, name='norm')(x_PGTD), routing
 
 
+def _block(config: ModelConfig, *, scanned: bool):
+  """Returns `Block` under the policy of `config.remat`."""
+  if config.remat == 'none':
+    return Block
+  # XLA merges what is computed twice, and so undoes remat, but not across the loop of a scan.
+  return nn.remat(Block, policy=REMAT_POLICIES[config.remat], prevent_cse=not scanned)
+
+
 def _scanned(config: ModelConfig, size: int):
   """Returns `Block` scanned over `size` layers whose parameters and inputs are stacked."""
-  block = Block
-  if config.remat != 'none':
-    block = nn.remat(Block, policy=REMAT_POLICIES[config.remat], prevent_cse=False)
   return nn.scan(
-    block,
+    _block(config, scanned=True),
     variable_axes={'params': 0},
     split_rngs={'params': True},
     in_axes=(0, nn.broadcast),

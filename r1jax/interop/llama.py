@@ -1,0 +1,65 @@
+"""Llama 3.x, and DeepSeek-R1-Distill-Llama: grouped-query attention without biases."""
+
+from typing import Any
+
+from r1jax.interop import decoder, rope_fields
+from r1jax.interop.decoder import LAYER, Family
+from r1jax.interop.fields import Fields, refuse_unless
+from r1jax.interop.tables import LINEAR, Row
+from r1jax.model import GQA, ModelConfig
+
+ROWS = (
+  *decoder.ROWS,
+  Row(f'{LAYER}.self_attn.k_proj.weight', ('{block}/attention/key',), LINEAR),
+  Row(f'{LAYER}.self_attn.v_proj.weight', ('{block}/attention/value',), LINEAR),
+)
+
+
+def read_config(fields: Fields, *, qkv_bias: bool) -> ModelConfig:
+  """Reads a decoder of grouped-query attention; also Qwen's."""
+  common = decoder.read(fields)
+  num_heads = fields.need('num_attention_heads')
+  rope = rope_fields.read(fields, interleaved=False, max_positions=common['max_positions'])
+  if not rope_fields.without_mscale(rope):
+    fields.refuse('rope mscale and mscale_all_dim are set, supported: in DeepSeek models only')
+  attention = GQA(
+    num_heads=num_heads,
+    num_kv_heads=fields.get('num_key_value_heads', num_heads),
+    head_dim=fields.get('head_dim', common['model_dim'] // num_heads),
+    qkv_bias=qkv_bias,
+  )
+  return ModelConfig(**common, attention=attention, rope=rope)
+
+
+def write_config(config: ModelConfig, *, family: str) -> dict[str, Any]:
+  """Returns the fields of a decoder of grouped-query attention; also Qwen's."""
+  attention = config.attention
+  assert isinstance(attention, GQA)
+  conditions = (
+    (config.moe is None, 'model.moe None'),
+    (config.num_mtp == 0, 'model.num_mtp 0'),
+    (not attention.qk_norm, 'model.attention.qk_norm False'),
+    (not config.rope.interleaved, 'model.rope.interleaved False'),
+    (
+      rope_fields.without_mscale(config.rope),
+      'model.rope.scaling.mscale 1 and mscale_all_dim 0',
+    ),
+  )
+  refuse_unless(family, conditions)
+  heads = {
+    'num_attention_heads': attention.num_heads,
+    'num_key_value_heads': attention.num_kv_heads,
+    'head_dim': attention.head_dim,
+  }
+  return decoder.write(config) | heads | rope_fields.write(config.rope)
+
+
+def _read(fields: Fields) -> ModelConfig:
+  return read_config(fields, qkv_bias=False)
+
+
+def _write(config: ModelConfig) -> dict[str, Any]:
+  return write_config(config, family='Llama') | {'mlp_bias': False}
+
+
+FAMILY = Family('LlamaForCausalLM', 'llama', ROWS, _read, _write)

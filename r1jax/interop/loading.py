@@ -1,0 +1,147 @@
+"""From a Hugging Face folder to parameters, tensor by tensor."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+from jax.typing import DTypeLike
+from safetensors import SafetensorError, safe_open
+
+from r1jax.interop import families, tables
+from r1jax.interop.folder import CONFIG, INDEX, WEIGHTS, checked_dtype
+from r1jax.model import ModelConfig
+
+STORED_DTYPES = ('F32', 'BF16', 'F16')
+
+
+def load_pretrained(
+  path: str | os.PathLike, *, dtype: DTypeLike = 'float32'
+) -> tuple[ModelConfig, Any]:
+  """Loads the model of a Hugging Face folder.
+
+  Tensors are read one by one into the arrays they belong to, so the weights exist once, plus one
+  array.
+
+  Args:
+    path: folder with config.json and safetensors, of DeepSeek-V3 or V2, Qwen2 or Llama.
+    dtype: of the parameters, 'float32' or 'bfloat16'; experts' selection biases stay float32.
+
+  Returns:
+    The architecture and the tree of parameters. What a folder does not tell has its default: dtype
+    of computation, remat, dispatch of experts. A DeepSeek folder without the tensors of its MTP
+    module, as transformers writes it, gives a model without one.
+
+  Raises:
+    FileNotFoundError: if the folder lacks a file; names it, and those found.
+    ValueError: if the architecture or a field of config.json is not supported, or if tensors are
+      missing, surplus or misshapen; all of them are listed.
+  """
+  kind = checked_dtype(dtype)
+  folder = pathlib.Path(path)
+  family, config = families.read(_read_json(folder, CONFIG))
+  with contextlib.ExitStack() as stack:
+    tensors = _open(folder, stack)
+    module = f'model.layers.{config.num_layers}.'
+    if config.num_mtp and not any(name.startswith(module) for name in tensors):
+      config = dataclasses.replace(config, num_mtp=0)
+    entries = tables.entries(family.rows, config)
+    _check_tensors(folder, tensors, entries, tables.copies(config))
+    flat: dict[str, jax.Array] = {}
+    for entry in entries:
+      flat |= _read_entry(entry, tensors, kind)
+  return config, traverse_util.unflatten_dict(flat, sep='/')
+
+
+def _read_json(folder: pathlib.Path, name: str) -> dict[str, Any]:
+  try:
+    return json.loads(_existing(folder, name).read_text())
+  except json.JSONDecodeError as error:
+    raise ValueError(f'{folder / name} is no JSON: {error}') from error
+
+
+def _existing(folder: pathlib.Path, *names: str) -> pathlib.Path:
+  """Returns the first of the files that exists; raises FileNotFoundError that lists what does."""
+  for name in names:
+    if (folder / name).is_file():
+      return folder / name
+  found = ', '.join(sorted(entry.name for entry in folder.iterdir())) if folder.is_dir() else None
+  state = f'found: {found or "nothing"}' if found is not None else 'there is no such folder'
+  raise FileNotFoundError(f'{folder} lacks {" or ".join(names)}; {state}')
+
+
+def _open(folder: pathlib.Path, stack: contextlib.ExitStack) -> dict[str, Any]:
+  """Opens the files of weights; returns, by tensor name, the open file that holds the tensor."""
+  first = _existing(folder, INDEX, WEIGHTS)
+  files = [first]
+  if first.name == INDEX:
+    weight_map = _read_json(folder, INDEX).get('weight_map')
+    if not weight_map:
+      raise ValueError(f'{first} has no weight_map: fetch it again')
+    files = [_existing(folder, name) for name in sorted(set(weight_map.values()))]
+  tensors: dict[str, Any] = {}
+  for file in files:
+    try:
+      opened = stack.enter_context(safe_open(file, framework='numpy'))
+    except SafetensorError as error:
+      raise ValueError(
+        f'{file} is no safetensors file ({error}): fetch it again, in full and not as a link'
+      ) from error
+    tensors |= dict.fromkeys(opened.keys(), opened)
+  return tensors
+
+
+def _check_tensors(
+  folder: pathlib.Path,
+  tensors: Mapping[str, Any],
+  entries: list[tables.Entry],
+  copies: Mapping[str, str],
+) -> None:
+  """Raises ValueError that lists every tensor at fault; reads headers, and contents of copies."""
+  expected = {name: entry.tensor_shape() for entry in entries for name in entry.index}
+  problems = [
+    f'missing: {n}, expected {shape}' for n, shape in expected.items() if n not in tensors
+  ]
+  known = expected | {copy: expected[name] for copy, name in copies.items()}
+  for name, file in tensors.items():
+    view = file.get_slice(name)
+    shape, dtype = tuple(view.get_shape()), view.get_dtype()
+    if name not in known:
+      if not name.endswith('rotary_emb.inv_freq'):  # Old folders hold what config.json implies.
+        problems.append(f'surplus: {name}, found {shape}')
+    elif shape != known[name]:
+      problems.append(f'misshapen: {name}, found {shape}, expected {known[name]}')
+    elif dtype not in STORED_DTYPES:
+      problems.append(f'dtype: {name}, found {dtype}, expected {" or ".join(STORED_DTYPES)}')
+  if not problems:
+    problems = [
+      f'differs: {copy}, expected to repeat {name}, for the model shares them'
+      for copy, name in copies.items()
+      if copy in tensors and not np.array_equal(_read(tensors, copy), _read(tensors, name))
+    ]
+  if problems:
+    raise ValueError('\n  '.join([f'the tensors in {folder} do not fit its {CONFIG}:', *problems]))
+
+
+def _read(tensors: Mapping[str, Any], name: str) -> np.ndarray:
+  return tensors[name].get_tensor(name)
+
+
+def _read_entry(
+  entry: tables.Entry, tensors: Mapping[str, Any], dtype: np.dtype
+) -> dict[str, jax.Array]:
+  """Reads the tensors of an entry into its arrays, by path."""
+  kind = np.dtype('float32') if entry.row.wide else dtype
+  arrays = [np.empty(shape, kind) for shape in entry.shapes]
+  for name, place in entry.index.items():
+    parts = entry.row.layout.to_ours(_read(tensors, name), entry.part_shapes())
+    for array, part in zip(arrays, parts):
+      array[place] = part
+  return {path: jnp.asarray(array) for path, array in zip(entry.paths, arrays)}

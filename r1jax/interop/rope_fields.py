@@ -1,0 +1,120 @@
+"""The rotary embedding in config.json, in both dialects.
+
+The older one has `rope_theta` beside a dict `rope_scaling`, the newer one a dict `rope_parameters`
+with everything. Both are read; the older is written, since all versions of all engines know it.
+"""
+
+import math
+from typing import Any
+
+from r1jax.interop.fields import Fields
+from r1jax.model import Llama3Scaling, Rope, Yarn
+from r1jax.model.rope import amplitude
+
+DEFAULT_THETA = 10_000.0
+
+
+def read(fields: Fields, *, interleaved: bool, max_positions: int) -> Rope:
+  """Reads the rotary embedding.
+
+  Args:
+    fields: of config.json.
+    interleaved: how the family's weights pair dimensions.
+    max_positions: context length before extension, where the dict does not say.
+
+  Returns:
+    The embedding. Whether YaRN's mscale terms make sense is for the family to say.
+
+  Raises:
+    ValueError: for a kind of extension we do not have.
+  """
+  theta = fields.get('rope_theta', DEFAULT_THETA)
+  fields.allow('partial_rotary_factor', 1.0)
+  old, new = fields.inner('rope_scaling'), fields.inner('rope_parameters')
+  inner = new if fields.get('rope_parameters') else old
+  theta = inner.get('rope_theta', theta)
+  inner.allow('partial_rotary_factor', 1.0)
+  kind = inner.get('rope_type', inner.get('type', 'default'))
+  inner.get('type')
+  if kind not in _READERS:
+    allowed = ', '.join(map(repr, _READERS))
+    raise ValueError(f'config.json: the type of rope scaling is {kind!r}, supported: {allowed}')
+  rope = Rope(float(theta), _READERS[kind](inner, max_positions), interleaved)
+  _allow_amplitude(inner, rope)
+  return rope
+
+
+def _default(fields: Fields, max_positions: int) -> None:
+  """Reads no extension."""
+
+
+def _yarn(fields: Fields, max_positions: int) -> Yarn:
+  fields.allow('truncate', True)
+  return Yarn(
+    factor=float(fields.need('factor')),
+    original_positions=fields.get('original_max_position_embeddings', max_positions),
+    beta_fast=float(fields.get('beta_fast', 32)),
+    beta_slow=float(fields.get('beta_slow', 1)),
+    mscale=float(fields.get('mscale', 1)),
+    mscale_all_dim=float(fields.get('mscale_all_dim', 0)),
+  )
+
+
+def _llama3(fields: Fields, max_positions: int) -> Llama3Scaling:
+  return Llama3Scaling(
+    factor=float(fields.need('factor')),
+    original_positions=fields.get('original_max_position_embeddings', max_positions),
+    low_frequency_factor=float(fields.need('low_freq_factor')),
+    high_frequency_factor=float(fields.need('high_freq_factor')),
+  )
+
+
+_READERS = {'default': _default, 'yarn': _yarn, 'llama3': _llama3}
+
+
+def _allow_amplitude(fields: Fields, rope: Rope) -> None:
+  """Notes a problem if an explicit factor on the rotated vectors is not the one YaRN implies."""
+  found, implied = fields.get('attention_factor'), amplitude(rope)
+  if found is not None and not math.isclose(found, implied, rel_tol=1e-6):
+    fields.refuse(f'rope attention_factor is {found}, supported: {implied} as YaRN implies')
+
+
+def write(rope: Rope) -> dict[str, Any]:
+  """Returns the fields of config.json that say how positions are embedded."""
+  return {'rope_theta': rope.theta, 'rope_scaling': _scaling(rope.scaling)}
+
+
+def _scaling(scaling: Yarn | Llama3Scaling | None) -> dict[str, Any] | None:
+  if scaling is None:
+    return None
+  kind = 'yarn' if isinstance(scaling, Yarn) else 'llama3'
+  shared = {
+    'type': kind,  # DeepSeek's own modeling code reads this name, newer engines the next.
+    'rope_type': kind,
+    'factor': scaling.factor,
+    'original_max_position_embeddings': scaling.original_positions,
+  }
+  if isinstance(scaling, Llama3Scaling):
+    low, high = scaling.low_frequency_factor, scaling.high_frequency_factor
+    return shared | {'low_freq_factor': low, 'high_freq_factor': high}
+  yarn = shared | {'beta_fast': scaling.beta_fast, 'beta_slow': scaling.beta_slow}
+  if scaling.mscale_all_dim:
+    yarn |= {'mscale': scaling.mscale, 'mscale_all_dim': scaling.mscale_all_dim}
+  return yarn
+
+
+def agrees_on_mscale(rope: Rope) -> bool:
+  """Returns whether DeepSeek's own code and other engines read the mscale terms alike.
+
+  Where `mscale_all_dim` is 0, some ignore `mscale` and some use it; at 1 there is no difference.
+  """
+  yarn = rope.scaling
+  if not isinstance(yarn, Yarn):
+    return True
+  return bool(yarn.mscale and yarn.mscale_all_dim) or (yarn.mscale, yarn.mscale_all_dim) == (1, 0)
+
+
+def without_mscale(rope: Rope) -> bool:
+  """Returns whether the mscale terms have their neutral values."""
+  yarn = rope.scaling
+  return not isinstance(yarn, Yarn) or (yarn.mscale, yarn.mscale_all_dim) == (1, 0)

@@ -1,0 +1,151 @@
+"""From parameters to a Hugging Face folder."""
+
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from flax import traverse_util
+from jax.typing import DTypeLike
+from safetensors.numpy import save_file
+
+from r1jax.interop import families, tables
+from r1jax.interop.folder import CONFIG, GENERATION, INDEX, WEIGHTS, checked_dtype
+from r1jax.model import ModelConfig
+from r1jax.text.tokenizer import Tokenizer
+
+
+def save_pretrained(
+  path: str | os.PathLike,
+  config: ModelConfig,
+  params: Any,
+  tokenizer: Tokenizer | None = None,
+  *,
+  dtype: DTypeLike = 'float32',
+  max_shard_bytes: int = 5_000_000_000,
+) -> None:
+  """Writes a model as a Hugging Face folder that transformers and vLLM load.
+
+  All files are written beside the folder and then moved into it, config.json last: a save that
+  fails while writing leaves an earlier model in the folder as it was.
+
+  Args:
+    path: folder; made where missing. A model in it is replaced, other files stay.
+    config: architecture.
+    params: tree of parameters.
+    tokenizer: whose files and special ids go along, or None.
+    dtype: of the tensors, 'float32' or 'bfloat16'; experts' selection biases stay float32.
+    max_shard_bytes: files of weights are no larger, unless a single tensor is.
+
+  Raises:
+    ValueError: if no family can hold the model, the parameters do not fit the architecture, or the
+      tokenizer has more ids than the embedding has rows.
+  """
+  kind = checked_dtype(dtype)
+  family, fields = families.write(config)
+  flat = traverse_util.flatten_dict(params, sep='/')
+  tables.check_parameters(config, flat)
+  _check_vocabulary(config, tokenizer)
+  folder = pathlib.Path(path).absolute()
+  partial = folder.with_name(folder.name + '.partial')
+  shutil.rmtree(partial, ignore_errors=True)
+  partial.mkdir(parents=True)
+  try:
+    entries = tables.entries(family.rows, config)
+    _write_tensors(partial, _tensors(entries, flat, config, kind), max_shard_bytes)
+    ids = _special_ids(tokenizer)
+    if tokenizer is not None:
+      tokenizer.save(partial)
+      _write_json(partial / GENERATION, ids)
+    _write_json(partial / CONFIG, fields | {'torch_dtype': kind.name} | ids)
+    _move(partial, folder)
+  finally:
+    shutil.rmtree(partial, ignore_errors=True)
+
+
+def _check_vocabulary(config: ModelConfig, tokenizer: Tokenizer | None) -> None:
+  if tokenizer is not None and tokenizer.vocab_size > config.vocab_size:
+    raise ValueError(
+      f'the tokenizer has {tokenizer.vocab_size} ids, the embedding {config.vocab_size} rows: '
+      'raise model.vocab_size or save the tokenizer that the model was trained with'
+    )
+
+
+def _tensors(
+  entries: list[tables.Entry], flat: Mapping[str, Any], config: ModelConfig, dtype: np.dtype
+) -> Iterator[tuple[str, np.ndarray]]:
+  """Yields tensors with their names; of our arrays only one entry's are on the host at a time."""
+  repeated: dict[str, list[str]] = {}
+  for copy, name in tables.copies(config).items():
+    if copy != tables.HEAD:  # A tied head is implied by config.json; other copies are customary.
+      repeated.setdefault(name, []).append(copy)
+  for entry in entries:
+    kind = np.dtype('float32') if entry.row.wide else dtype
+    arrays = [np.asarray(flat[path]) for path in entry.paths]
+    for name, place in entry.index.items():
+      tensor = entry.row.layout.to_theirs(*(array[place] for array in arrays))
+      tensor = np.ascontiguousarray(tensor, dtype=kind)
+      for each in [name, *repeated.get(name, [])]:
+        yield each, tensor
+
+
+def _write_tensors(
+  folder: pathlib.Path, tensors: Iterator[tuple[str, np.ndarray]], max_shard_bytes: int
+) -> None:
+  """Writes one file, or several with an index; a shard is in memory at a time."""
+  shard: dict[str, np.ndarray] = {}
+  shards: list[list[str]] = []
+  total, size = 0, 0
+  for name, tensor in tensors:
+    if shard and size + tensor.nbytes > max_shard_bytes:
+      _write_shard(folder, shards, shard)
+      shard, size = {}, 0
+    shard[name] = tensor
+    size += tensor.nbytes
+    total += tensor.nbytes
+  _write_shard(folder, shards, shard)
+  if len(shards) == 1:
+    (folder / _shard_name(0)).rename(folder / WEIGHTS)
+    return
+  weight_map: dict[str, str] = {}
+  for number, names in enumerate(shards):
+    final = f'model-{number + 1:05}-of-{len(shards):05}.safetensors'
+    (folder / _shard_name(number)).rename(folder / final)
+    weight_map |= dict.fromkeys(names, final)
+  _write_json(folder / INDEX, {'metadata': {'total_size': total}, 'weight_map': weight_map})
+
+
+def _write_shard(
+  folder: pathlib.Path, shards: list[list[str]], shard: dict[str, np.ndarray]
+) -> None:
+  # transformers asks for the format in the metadata.
+  save_file(shard, folder / _shard_name(len(shards)), metadata={'format': 'pt'})
+  shards.append(list(shard))
+
+
+def _shard_name(number: int) -> str:
+  """Returns the name of a shard while the number of shards is unknown."""
+  return f'shard-{number}.safetensors'
+
+
+def _special_ids(tokenizer: Tokenizer | None) -> dict[str, int | None]:
+  """Returns the ids that generation needs; without a tokenizer none, lest a default be assumed."""
+  names = ('bos', 'eos', 'pad')
+  return {f'{name}_token_id': getattr(tokenizer, f'{name}_id', None) for name in names}
+
+
+def _write_json(file: pathlib.Path, content: Mapping[str, Any]) -> None:
+  file.write_text(json.dumps(content, indent=2, sort_keys=True) + '\n')
+
+
+def _move(partial: pathlib.Path, folder: pathlib.Path) -> None:
+  """Moves files into the folder, in place of a model's, config.json last."""
+  folder.mkdir(exist_ok=True)
+  (folder / CONFIG).unlink(missing_ok=True)
+  for stale in [*folder.glob('model*.safetensors'), folder / INDEX, folder / GENERATION]:
+    stale.unlink(missing_ok=True)
+  for file in sorted(partial.iterdir(), key=lambda file: file.name == CONFIG):
+    os.replace(file, folder / file.name)

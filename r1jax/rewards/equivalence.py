@@ -1,0 +1,71 @@
+r"""When an answer equals the gold answer: as text, or as exact rational number.
+
+A false acceptance teaches a policy to cheat, so in doubt two answers differ: percent signs, units,
+currency, mixed numbers and expressions are never read as numbers, and texts are equal to the
+letter. Numbers are compared by exact arithmetic, never as floats: 1/3 is not 0.3333333333333333.
+"""
+
+import re
+from fractions import Fraction
+
+from r1jax.text import tags
+
+# A number longer than this is compared as text; CPython converts no more than 4,300 digits.
+MAX_NUMBER_LENGTH = 4000
+# Layers such as `$\text{5}$.` around an answer; more of them are no answer but an attack.
+MAX_WRAPPERS = 8
+_WRAPPERS = re.compile(
+  r'\$\$([^$]+)\$\$'
+  r'|\$([^$]+)\$'
+  r'|\\\(((?:(?!\\[()]).)+)\\\)'
+  r'|\\\[((?:(?!\\[\[\]]).)+)\\\]'
+  r'|\\(?:text|textbf|mathrm|mathbf|mbox)\{([^{}]+)\}'
+  r'|(.*[^.])[.。]',
+  re.DOTALL,
+)
+
+
+def math_equal(answer: str, gold: str) -> bool:
+  r"""Returns whether the answer is the gold answer, exactly or as rational number.
+
+  Around either, space, LaTeX's wrappers (`$...$`, `\(...\)`, `\[...\]`, `\text{...}`) and one full
+  stop do not count. Numbers are integers, decimals, `a/b` and `\frac{a}{b}` of integers, with a
+  sign or without, thousands separated in strict groups of three or not at all. All else must be
+  the same text, case included. An empty answer equals nothing, not even an empty gold answer.
+
+  Args:
+    answer: what was answered, without tags or box.
+    gold: the right answer.
+  """
+  answer, gold = _trim(answer), _trim(gold)
+  if answer == gold:
+    return bool(answer)
+  value = _exact_value(answer)
+  return value is not None and value == _exact_value(gold)
+
+
+def _trim(text: str) -> str:
+  """Returns the text without what may stand around an answer, runs of space made one."""
+  text = ' '.join(text.split()).replace('−', '-')
+  for _ in range(MAX_WRAPPERS):
+    wrapped = _WRAPPERS.fullmatch(text)
+    if not wrapped:
+      break
+    text = wrapped[wrapped.lastindex or 0].strip()
+  return text
+
+
+def _exact_value(text: str) -> Fraction | None:
+  """Returns the number that a trimmed text is, or None if it is none."""
+  if len(text) > MAX_NUMBER_LENGTH:
+    return None
+  number = tags.NUMBER.fullmatch(text)
+  if not number:
+    return None
+  sign, *fraction, decimal = (tags.SEPARATOR.sub('', part or '') for part in number.groups())
+  if decimal:
+    return Fraction(sign + decimal)
+  numerator, denominator = (int(part) for part in fraction if part)
+  if not denominator:
+    return None
+  return Fraction(int(sign + '1') * numerator, denominator)

@@ -1,0 +1,186 @@
+"""Sharding as a table: parameter path -> logical axes -> mesh axes.
+
+Model code is single-device code; this module says where its arrays live. Every parameter of every
+family matches exactly one row of `PARAMETERS`, and every logical axis has a row in `MESH_AXES`.
+
+Mesh axes: `data` copies parameters and splits the batch; `fsdp` splits both; `tensor` splits heads,
+feed-forward widths and the vocabulary; `expert` splits experts, and the batch elsewhere; `context`
+splits tokens.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+AXES = ('data', 'fsdp', 'tensor', 'expert', 'context')
+
+# Row: pattern of the path's end -> logical axes of the last dimensions. A scanned stack has one
+# dimension more in front, its layers, which is never split.
+PARAMETERS: dict[str, tuple[str | None, ...]] = {
+  r'embedding': ('vocab', 'embed'),
+  r'head': ('embed', 'vocab'),
+  r'attention/query': ('embed', 'heads', None),
+  r'attention/(key|value)': ('embed', 'kv_heads', None),
+  r'attention/query_bias': ('heads', None),
+  r'attention/(key|value)_bias': ('kv_heads', None),
+  r'attention/(query|kv)_down': ('embed', None),
+  r'attention/(query|key|value)_up': (None, 'heads', None),
+  r'attention/out': ('heads', None, 'embed'),
+  r'(mlp|shared)/(gate|up)': ('embed', 'mlp'),
+  r'(mlp|shared)/down': ('mlp', 'embed'),
+  r'moe/router': ('embed', None),
+  r'moe/selection_bias': (None,),
+  r'moe/(gate|up)': ('experts', 'embed', 'expert_mlp'),
+  r'moe/down': ('experts', 'expert_mlp', 'embed'),
+  r'mtp/projection': (None, 'embed'),
+  r'\w*norm/scale': (None,),
+  r'(value|reward)_head/kernel': ('embed',),
+  r'(value|reward)_head/bias': (),
+}
+
+MESH_AXES: dict[str, str | tuple[str, ...] | None] = {
+  'embed': 'fsdp',
+  'vocab': 'tensor',
+  'heads': 'tensor',
+  'kv_heads': 'tensor',
+  'mlp': 'tensor',
+  'experts': 'expert',
+  'expert_mlp': 'tensor',
+  'prompts': ('data', 'fsdp', 'expert'),
+  'samples': None,
+  'tokens': 'context',
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshShape:
+  """Number of devices along each mesh axis; one may be -1: what is left.
+
+  The product must be the number of devices.
+  """
+
+  data: int = -1
+  fsdp: int = 1
+  tensor: int = 1
+  expert: int = 1
+  context: int = 1
+
+  def resolve(self, num_devices: int) -> tuple[int, ...]:
+    """Returns the sizes with -1 filled in.
+
+    Raises:
+      ValueError: if they do not multiply to the number of devices.
+    """
+    sizes = [getattr(self, axis) for axis in AXES]
+    known = math.prod(size for size in sizes if size != -1)
+    if sizes.count(-1) > 1 or min(sizes) < -1 or 0 in sizes:
+      raise ValueError(f'mesh is {self}: sizes are at least 1, and at most one may be -1')
+    if -1 in sizes and num_devices % known == 0:
+      sizes[sizes.index(-1)] = num_devices // known
+    if math.prod(sizes) != num_devices:
+      raise ValueError(
+        f'mesh is {self}, but there are {num_devices} devices: change config.mesh so that its '
+        'sizes multiply to that (one may be -1)'
+      )
+    return tuple(sizes)
+
+
+def make_mesh(shape: MeshShape, devices: list[Any] | None = None) -> Mesh:
+  """Returns the mesh of all (or the given) devices."""
+  devices = jax.devices() if devices is None else devices
+  sizes = shape.resolve(len(devices))
+  return jax.make_mesh(sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices)
+
+
+def path_of(keys: tuple[Any, ...]) -> str:
+  """Returns a parameter's path with '/' between names."""
+  return '/'.join(key.key for key in keys)
+
+
+def logical_axes(path: str, ndim: int) -> tuple[str | None, ...]:
+  """Returns the logical axis of each dimension of a parameter.
+
+  Raises:
+    ValueError: if not exactly one row of the table matches, or the row is too long.
+  """
+  rows = [row for row in PARAMETERS if re.search(rf'(^|/){row}$', path)]
+  if len(rows) != 1:
+    raise ValueError(f'{len(rows)} rows of sharding.PARAMETERS match {path!r}, not 1: {rows}')
+  axes = PARAMETERS[rows[0]]
+  stacked = ndim - len(axes)
+  if stacked not in (0, 1):
+    raise ValueError(f'{path!r} has {ndim} dimensions, its row {rows[0]!r} names {axes}')
+  return (None,) * stacked + axes
+
+
+def partition_spec(axes: tuple[str | None, ...]) -> PartitionSpec:
+  """Returns where dimensions with these logical axes are split."""
+  return PartitionSpec(*(None if axis is None else MESH_AXES[axis] for axis in axes))
+
+
+def parameter_shardings(params: Any, mesh: Mesh) -> Any:
+  """Returns the `NamedSharding` of each parameter (arrays or shapes).
+
+  Raises:
+    ValueError: if a dimension cannot be split as the table says; all such parameters are named.
+  """
+  problems: list[str] = []
+
+  def one(keys, array):
+    path = path_of(keys)
+    spec = partition_spec(logical_axes(path, len(array.shape)))
+    for size, axes in zip(array.shape, spec, strict=True):
+      parts = num_parts(mesh, axes)
+      if size % parts:
+        problems.append(f'{path} {tuple(array.shape)}: {size} into {parts} parts along {axes!r}')
+    return NamedSharding(mesh, spec)
+
+  shardings = jax.tree_util.tree_map_with_path(one, params)
+  if problems:
+    raise ValueError(
+      'these parameters cannot be split over the mesh; change config.mesh:\n' + '\n'.join(problems)
+    )
+  return shardings
+
+
+def num_parts(mesh: Mesh, axes: str | tuple[str, ...] | None) -> int:
+  """Returns into how many parts a dimension along these mesh axes is split."""
+  names = (axes,) if isinstance(axes, str) else axes or ()
+  return math.prod(mesh.shape[name] for name in names)
+
+
+def prompt_parts(mesh: Mesh | None) -> int:
+  """Returns into how many parts the prompts of a batch are split."""
+  return 1 if mesh is None else num_parts(mesh, MESH_AXES['prompts'])
+
+
+def place(tree: Any, mesh: Mesh | None, axis: int = 0) -> Any:
+  """Puts arrays on the mesh, split along the prompts at `axis`; without a mesh, on the device."""
+  if mesh is None:
+    return jax.device_put(tree)
+  spec = PartitionSpec(*([None] * axis), MESH_AXES['prompts'])
+  return jax.device_put(tree, NamedSharding(mesh, spec))
+
+
+def constrain(array: jax.Array, *axes: str | None) -> jax.Array:
+  """Asks the compiler to split an activation as the table says; nothing without a mesh.
+
+  Args:
+    array: inside a jitted function.
+    axes: logical axis of each dimension.
+  """
+  mesh = jax.sharding.get_abstract_mesh()
+  if mesh.empty or mesh.size == 1:
+    return array
+  shape: Mapping[str, int] = mesh.shape
+  spec = []
+  for size, axis in zip(array.shape, axes, strict=True):
+    names = None if axis is None else MESH_AXES[axis]
+    parts = math.prod(shape[n] for n in ((names,) if isinstance(names, str) else names or ()))
+    spec.append(names if size % parts == 0 else None)
+  return jax.lax.with_sharding_constraint(array, PartitionSpec(*spec))

@@ -1,0 +1,27 @@
+"""A set of your own, in its plainest form.
+
+  {"id": "7", "question": "What is 6 * 7?", "answer": "42", "level": 1}
+
+The id may be left out; further fields, here the level, become metadata that evaluation can group
+by. For other field names call `jsonl.load`.
+"""
+
+import os
+from collections.abc import Callable
+
+from r1jax import structs
+from r1jax.tasks import jsonl
+
+
+def load(
+  path: str | os.PathLike[str], *, check_gold: Callable[[str], object] | None = None
+) -> tuple[structs.Problem, ...]:
+  """Reads one split of the set; arguments and errors as in `jsonl.load`."""
+  return jsonl.load(
+    path,
+    question='question',
+    gold='answer',
+    id=lambda row: row.get('id'),
+    name='generic',
+    check_gold=check_gold,
+  )

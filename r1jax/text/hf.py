@@ -1,0 +1,124 @@
+"""Hugging Face tokenizers: any `tokenizer.json`, through the `tokenizers` library."""
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tokenizers
+
+FILE = 'tokenizer.json'
+CONFIG = 'tokenizer_config.json'
+# Where the ids of control tokens stand, if the tokenizer's own configuration has none.
+MODEL_CONFIGS = ('generation_config.json', 'config.json')
+
+
+class HuggingFace:
+  """A `tokenizer.json` as a tokenizer; see `tokenizer.Tokenizer`.
+
+  Special tokens such as `<eos>` are never read out of a text: a question cannot end itself.
+  Padding and truncation that the file asks for are switched off.
+
+  Attributes:
+    vocab_size, eos_id, pad_id, bos_id: as in `tokenizer.Tokenizer`.
+  """
+
+  def __init__(self, tokenizer: tokenizers.Tokenizer, config: Mapping[str, Any]):
+    """Wraps a tokenizer.
+
+    Args:
+      tokenizer: is changed: see above.
+      config: what stands in `tokenizer_config.json`; `eos_token` must be in the vocabulary.
+    """
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.encode_special_tokens = True
+    self._tokenizer = tokenizer
+    self._config = dict(config)
+    self.vocab_size = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
+    eos = self._special('eos_token')
+    if eos is None:
+      raise ValueError(f'eos_token is {config.get("eos_token")!r}, which is not in the vocabulary.')
+    self.eos_id = eos
+    pad = self._special('pad_token')
+    self.pad_id = eos if pad is None else pad
+    self.bos_id = self._special('bos_token')
+
+  @classmethod
+  def load(cls, folder: str | os.PathLike) -> 'HuggingFace':
+    """Loads `tokenizer.json` of a folder, and the names of its control tokens.
+
+    Raises:
+      ValueError: if a file is damaged, or none names the end-of-text token.
+    """
+    path = pathlib.Path(folder)
+    try:
+      tokenizer = tokenizers.Tokenizer.from_file(str(path / FILE))
+    except Exception as error:  # The library raises bare Exceptions.
+      raise ValueError(f'{path / FILE} is not a tokenizer ({error}); fetch it again.') from error
+    config = _read(path / CONFIG)
+    for name in MODEL_CONFIGS:
+      ids = _read(path / name)
+      for role in ('eos_token', 'pad_token', 'bos_token'):
+        token = _token_of(tokenizer, ids.get(f'{role}_id'))
+        if token is not None and config.get(role) is None:
+          config[role] = token
+    if config.get('eos_token') is None:
+      looked = ', '.join(
+        (f'{CONFIG} (eos_token)', *(f'{name} (eos_token_id)' for name in MODEL_CONFIGS))
+      )
+      raise ValueError(f'{path} names no end-of-text token; looked in {looked}.')
+    return cls(tokenizer, config)
+
+  def encode(self, text: str) -> list[int]:
+    """Returns the ids of a text, nothing added."""
+    return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+  def decode(self, ids: Sequence[int]) -> str:
+    """Returns the text of ids; special tokens and ids beyond the vocabulary have none."""
+    known = [int(id) for id in ids if 0 <= id < self.vocab_size]
+    return self._tokenizer.decode(known, skip_special_tokens=True)
+
+  def piece(self, id: int) -> str:
+    """Returns how the vocabulary writes an id; raises IndexError for one beyond it."""
+    token = self._tokenizer.id_to_token(int(id))
+    if token is None:
+      raise IndexError(f'id {id} is not in the vocabulary of {self.vocab_size}')
+    return token
+
+  def save(self, folder: str | os.PathLike) -> None:
+    """Writes `tokenizer.json` and `tokenizer_config.json`, for `load` and for transformers."""
+    path = pathlib.Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    self._tokenizer.save(str(path / FILE))
+    defaults = {
+      'tokenizer_class': 'PreTrainedTokenizerFast',
+      'clean_up_tokenization_spaces': False,
+    }
+    text = json.dumps(defaults | self._config, indent=2, ensure_ascii=False)
+    (path / CONFIG).write_text(text + '\n', encoding='utf-8')
+
+  def _special(self, role: str) -> int | None:
+    token = self._config.get(role)
+    # Hugging Face writes a token as its text, or as an object whose content it is.
+    text = token.get('content') if isinstance(token, Mapping) else token
+    return None if text is None else self._tokenizer.token_to_id(text)
+
+
+def _token_of(tokenizer: tokenizers.Tokenizer, id: Any) -> str | None:
+  # A model with several end-of-text tokens lists them; the first ends its turns.
+  first = id[0] if isinstance(id, list) and id else id
+  return tokenizer.id_to_token(first) if isinstance(first, int) else None
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+  if not path.is_file():
+    return {}
+  try:
+    content = json.loads(path.read_text(encoding='utf-8'))
+  except ValueError as error:
+    raise ValueError(f'{path} is not JSON: {error}') from error
+  if not isinstance(content, dict):
+    raise ValueError(f'{path} holds no JSON object.')
+  return content

@@ -1,0 +1,69 @@
+"""Text to tokens and back: what every tokenizer offers, and how a folder's tokenizer is found."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Protocol
+
+from r1jax.text import hf, spm
+
+
+class Tokenizer(Protocol):
+  """What the system asks of a tokenizer.
+
+  Attributes:
+    vocab_size: ids are less than this.
+    eos_id: ends a completion.
+    pad_id: fills up arrays; masks come from lengths, so any id will do.
+    bos_id: begins a text, or None for tokenizers without one; `encode` never adds it.
+  """
+
+  vocab_size: int
+  eos_id: int
+  pad_id: int
+  bos_id: int | None
+
+  def encode(self, text: str) -> list[int]:
+    """Returns the ids of a text, nothing added; the names of control tokens are mere text."""
+    ...
+
+  def decode(self, ids: Sequence[int]) -> str:
+    """Returns the text of ids without control tokens; broken bytes become U+FFFD."""
+    ...
+
+  def piece(self, id: int) -> str:
+    """Returns how the vocabulary writes an id."""
+    ...
+
+  def save(self, folder: str | os.PathLike) -> None:
+    """Writes the tokenizer's files into a folder from which `load` gets it back."""
+    ...
+
+
+def load(folder: str | os.PathLike) -> Tokenizer:
+  """Loads the tokenizer of a model folder.
+
+  Args:
+    folder: holds `tokenizer.json` (Hugging Face) or, where that is missing, `tokenizer.model`
+      (SentencePiece).
+
+  Returns:
+    The tokenizer. A folder written by `SentencePiece.save` holds both files, which encode alike;
+    its SentencePiece model is preferred, so that saving it again keeps both.
+
+  Raises:
+    FileNotFoundError: if the folder holds neither file.
+    ValueError: if a file is damaged or names no end-of-text token.
+  """
+  path = pathlib.Path(folder)
+  model, fast = path / spm.FILE, path / hf.FILE
+  if model.is_file() and (spm.is_plain(model) or not fast.is_file()):
+    return spm.SentencePiece.load(model)
+  if fast.is_file():
+    return hf.HuggingFace.load(path)
+  found = ', '.join(sorted(entry.name for entry in path.iterdir())) if path.is_dir() else None
+  state = f'it holds: {found or "nothing"}' if found is not None else 'it is no folder'
+  raise FileNotFoundError(
+    f'no tokenizer in {path}: looked for {hf.FILE} (Hugging Face) and {spm.FILE} (SentencePiece); '
+    f'{state}. Copy the tokenizer files of the model there, or point model.path at its folder.'
+  )

@@ -1,0 +1,270 @@
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import slow_model
+from families import V3_CONFIG, subject
+
+from r1jax.model import MoE
+from r1jax.model.moe import BLOCK_TOKENS, MixtureOfExperts, choose, dense, grouped, in_blocks, ragged
+
+NUM_TOKENS = 12
+
+
+def layer(name):
+  """Config, parameters of one expert layer, and inputs `[L, D]`."""
+  model = subject(name)
+  params = jax.tree.map(lambda leaf: leaf[1], model.params['expert_layers']['moe'])
+  return model.config, params, np.random.default_rng(0).normal(size=(NUM_TOKENS, 12))
+
+
+def run(config, params, x_LD, mask_L=None, chosen_LQ=None):
+  """The module on one sequence; outputs `[L, D]` and routing."""
+  mask_L = np.ones(len(x_LD), bool) if mask_L is None else mask_L
+  out, routing = MixtureOfExperts(config).apply(
+    {'params': params},
+    jnp.asarray(x_LD, jnp.float32)[None, None],
+    mask_PGT=jnp.asarray(mask_L)[None, None],
+    chosen_PGTQ=None if chosen_LQ is None else jnp.asarray(chosen_LQ)[None, None],
+  )
+  return out[0, 0], routing
+
+
+@pytest.mark.parametrize('name', ['v3', 'v2'])
+def test_mixture_against_loop_over_tokens_and_experts(name):
+  """Sigmoid, groups, biases, one shared expert (V3); softmax as it is, two shared ones (V2)."""
+  config, params, x_LD = layer(name)
+  found, routing = run(config, params, x_LD)
+  expected, chosen_LQ = slow_model.moe(x_LD, slow_model.as_float64(params), config)
+  np.testing.assert_array_equal(routing.chosen_PGTQ[0, 0], chosen_LQ)
+  np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_groups_and_biases_matter_in_these_tests():
+  """Without either, other experts would be chosen: the comparison above can fail."""
+  config, params, x_LD = layer('v3')
+  params = slow_model.as_float64(params)
+  _, chosen = slow_model.moe(x_LD, params, config)
+  unlimited = dataclasses.replace(config.moe, num_groups=1, num_groups_kept=1)
+  by_max = dataclasses.replace(config.moe, group_score_size=1)
+  others = [
+    slow_model.moe(x_LD, params, dataclasses.replace(config, moe=moe))[1]
+    for moe in (unlimited, by_max)
+  ]
+  others.append(slow_model.moe(x_LD, params | {'selection_bias': np.zeros(8)}, config)[1])
+  for other in others:
+    assert (chosen != other).any()
+
+
+def test_choose_by_hand():
+  # Sums of the two best: 0.9 + 0.1, 0.8 + 0.7, 0.6 + 0.5, 0.4 + 0.4: groups 1 and 2 are kept.
+  score = jnp.array([[0.9, 0.1, 0.0, 0.8, 0.7, 0.0, 0.6, 0.0, 0.5, 0.4, 0.4, 0.0]])
+  v3 = MoE(num_experts=12, top_k=3, width=1, num_groups=4, num_groups_kept=2)
+  np.testing.assert_array_equal(choose(score, v3), [[3, 4, 6]])
+  # The best alone counts, as in V2: groups 0 and 1 are kept.
+  v2 = dataclasses.replace(v3, group_score_size=1)
+  np.testing.assert_array_equal(choose(score, v2), [[0, 3, 4]])
+  plain = dataclasses.replace(v3, num_groups=1, num_groups_kept=1)
+  np.testing.assert_array_equal(choose(score, plain), [[0, 3, 4]])
+
+
+def test_negative_biased_scores_do_not_lead_out_of_the_groups():
+  """An expert of a group that was not kept must lose against any other, not tie with 0."""
+  moe = MoE(num_experts=4, top_k=2, width=1, num_groups=2, num_groups_kept=1)
+  np.testing.assert_array_equal(choose(jnp.array([[-3.0, -4.0, -1.0, -2.0]]), moe), [[2, 3]])
+  np.testing.assert_array_equal(choose(jnp.array([[-0.5, -4.0, -3.0, -2.0]]), moe), [[0, 1]])
+
+
+def test_loads_and_affinities_count_unmasked_tokens():
+  config, params, x_LD = layer('v3')
+  mask_L = np.arange(NUM_TOKENS) < 7
+  _, routing = run(config, params, x_LD, mask_L)
+  _, chosen_LQ = slow_model.moe(x_LD, slow_model.as_float64(params), config)
+  np.testing.assert_array_equal(
+    routing.load_PGE[0, 0], np.bincount(chosen_LQ[:7].ravel(), minlength=8)
+  )
+  score_LE = np.array(
+    [slow_model.scores(x, slow_model.as_float64(params), config.moe) for x in x_LD]
+  )
+  share_LE = score_LE / score_LE.sum(1, keepdims=True)
+  np.testing.assert_allclose(routing.affinity_PGE[0, 0], share_LE[:7].sum(0), rtol=1e-5)
+
+
+def test_masked_tokens_are_computed_all_the_same():
+  config, params, x_LD = layer('v3')
+  masked, _ = run(config, params, x_LD, np.arange(NUM_TOKENS) < 7)
+  np.testing.assert_array_equal(masked, run(config, params, x_LD)[0])
+
+
+def test_replay_of_own_choice_changes_nothing():
+  config, params, x_LD = layer('v3')
+  chosen_out, routing = run(config, params, x_LD)
+  replayed, again = run(config, params, x_LD, chosen_LQ=routing.chosen_PGTQ[0, 0])
+  np.testing.assert_array_equal(replayed, chosen_out)
+  np.testing.assert_array_equal(again.load_PGE, routing.load_PGE)
+
+
+def test_replay_of_other_experts_recomputes_weights():
+  config, params, x_LD = layer('v3')
+  chosen_LQ = np.array([[t % 8, (t + 3) % 8, (t + 5) % 8] for t in range(NUM_TOKENS)])
+  found, routing = run(config, params, x_LD, chosen_LQ=chosen_LQ)
+  expected, _ = slow_model.moe(x_LD, slow_model.as_float64(params), config, chosen_LQ)
+  np.testing.assert_allclose(found, expected, atol=2e-5)
+  np.testing.assert_array_equal(routing.chosen_PGTQ[0, 0], chosen_LQ)
+  assert np.abs(found - run(config, params, x_LD)[0]).max() > 0.1
+
+
+def test_router_learns_and_selection_bias_does_not():
+  """Under replay too: weights are a function of the router, the choice is none of the bias."""
+  config, params, x_LD = layer('v3')
+  chosen_LQ = run(config, params, x_LD)[1].chosen_PGTQ[0, 0]
+  for replay in (None, chosen_LQ):
+    gradient = jax.grad(
+      lambda p, replay=replay: jnp.sum(jnp.sin(run(config, p, x_LD, chosen_LQ=replay)[0]))
+    )(params)
+    assert np.abs(gradient['router']).max() > 1e-3
+    np.testing.assert_array_equal(gradient['selection_bias'], np.zeros(8))
+
+
+def test_affinity_carries_gradient_and_load_none():
+  config, params, x_LD = layer('v3')
+  weight_E = np.arange(8.0)
+
+  def statistic(p, name):
+    return jnp.sum(getattr(run(config, p, x_LD)[1], name) * weight_E)
+
+  assert np.abs(jax.grad(statistic)(params, 'affinity_PGE')['router']).max() > 1e-3
+  np.testing.assert_array_equal(jax.grad(statistic)(params, 'load_PGE')['router'], 0)
+
+
+def one_by_one(x_ND, chosen_NQ, weight_NQ, experts):
+  """The oracle of the dispatches: each choice multiplies with its own copy of its expert."""
+  gate, up, down = (matrices[chosen_NQ] for matrices in experts)
+  hidden = jax.nn.silu(jnp.einsum('ND,NQDF->NQF', x_ND, gate))
+  hidden *= jnp.einsum('ND,NQDF->NQF', x_ND, up)
+  return jnp.einsum('NQF,NQFD,NQ->ND', hidden, down, weight_NQ)
+
+
+NUM_EXPERTS, TOP_K = 5, 2
+B = BLOCK_TOKENS
+
+
+def choices(case):
+  """Chosen experts `[N, Q]` of about 2.5 blocks of tokens."""
+  N = 5 * B // 2
+  rng = np.random.default_rng(0)
+  if case == 'random':
+    return np.array([rng.permutation(NUM_EXPERTS)[:TOP_K] for _ in range(N)])
+  if case == 'two experts idle':
+    return np.array([rng.permutation([0, 2, 3])[:TOP_K] for _ in range(N)])
+  if case == 'all to one':  # The same expert twice: no router does it, and yet nothing is dropped.
+    return np.full((N, TOP_K), 3)
+  if case == 'one row in each last block':  # As many blocks as any choice can need.
+    return np.repeat(np.arange(NUM_EXPERTS), [B + 1, B + 1, B + 1, B + 1, 2 * B]).reshape(-1, TOP_K)
+  if case == 'one token':
+    return np.array([[4, 1]])
+  raise ValueError(case)
+
+
+@functools.cache
+def value_and_gradients(dispatch):
+  def loss(x_ND, weight_NQ, experts, chosen_NQ):
+    out = dispatch(x_ND, chosen_NQ, weight_NQ, experts)
+    return jnp.sum(jnp.sin(out)), out
+
+  return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True))
+
+
+@pytest.mark.parametrize('dispatch', [dense, ragged, in_blocks, grouped])
+@pytest.mark.parametrize(
+  'case',
+  ['random', 'two experts idle', 'all to one', 'one row in each last block', 'one token'],
+)
+def test_dispatches_agree_in_values_and_gradients(dispatch, case):
+  chosen_NQ = jnp.asarray(choices(case))
+  rng = np.random.default_rng(1)
+  N, D, F, E = len(chosen_NQ), 4, 6, NUM_EXPERTS
+  x_ND, weight_NQ, *experts = (
+    jnp.asarray(rng.normal(size=shape), jnp.float32)
+    for shape in ((N, D), (N, TOP_K), (E, D, F), (E, D, F), (E, F, D))
+  )
+  arguments = (x_ND, weight_NQ, tuple(experts), chosen_NQ)
+  found, expected = (value_and_gradients(f)(*arguments) for f in (dispatch, one_by_one))
+  scale = max(1.0, *(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(expected)))
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5 * scale), found[0][1], expected[0][1]
+  )
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5 * scale), found[1], expected[1]
+  )
+
+
+WIDE = 32
+
+
+@functools.cache
+def operations(dispatch, *, tokens, experts, backward):
+  """Floating-point operations of the optimised program with 2 choices a token, all widths 32."""
+
+  def loss(x_ND, weight_NQ, experts, chosen_NQ):
+    return jnp.sum(dispatch(x_ND, chosen_NQ, weight_NQ, experts) ** 2)
+
+  matrices = jax.ShapeDtypeStruct((experts, WIDE, WIDE), jnp.float32)
+  arguments = (
+    jax.ShapeDtypeStruct((tokens, WIDE), jnp.float32),
+    jax.ShapeDtypeStruct((tokens, TOP_K), jnp.float32),
+    (matrices, matrices, matrices),
+    jax.ShapeDtypeStruct((tokens, TOP_K), jnp.int32),
+  )
+  program = jax.grad(loss, argnums=(0, 1, 2)) if backward else loss
+  return jax.jit(program).lower(*arguments).compile().cost_analysis()['flops']
+
+
+def operations_of_a_token(dispatch, *, experts, backward):
+  """What a token costs more, beyond what any number of tokens costs."""
+  few, many = (
+    operations(dispatch, tokens=tokens, experts=experts, backward=backward)
+    for tokens in (2048, 4096)
+  )
+  return (many - few) / 2048
+
+
+@pytest.mark.parametrize('backward', [False, True])
+def test_work_of_grouped_dispatch_grows_with_choices_and_not_with_experts(backward):
+  """A choice is 3 products of 2 * 32 * 32 operations, three times that with the gradient."""
+  products = TOP_K * 3 * 2 * WIDE * WIDE * (3 if backward else 1)
+  for experts in (8, 64):
+    found = operations_of_a_token(grouped, experts=experts, backward=backward)
+    assert products <= found < 1.15 * products
+  # And all there is: blocks filled in part cost at most BLOCK_TOKENS rows an expert.
+  total = operations(grouped, tokens=4096, experts=64, backward=backward)
+  assert total < 1.15 * products * (4096 + 64 * BLOCK_TOKENS / TOP_K)
+
+
+@pytest.mark.parametrize('dispatch', [dense, ragged])
+def test_other_dispatches_pay_for_every_expert_on_the_cpu(dispatch):
+  """Why `grouped` exists: if XLA learns to run a ragged product on the CPU, it may go."""
+  of_8, of_64 = (
+    operations_of_a_token(dispatch, experts=experts, backward=False) for experts in (8, 64)
+  )
+  assert of_64 > 7 * of_8
+  assert of_64 > 20 * operations_of_a_token(grouped, experts=64, backward=False)
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ({'scores': 'tanh'}, r"model\.moe\.scores is 'tanh', allowed are 'sigmoid', 'softmax'"),
+    ({'dispatch': 'fast'}, r"model\.moe\.dispatch is 'fast', allowed are 'dense', 'grouped'"),
+    ({'num_groups': 3}, 'num_experts 8 must be a multiple of num_groups 3'),
+    ({'num_groups_kept': 5}, 'num_groups_kept 5 exceeds num_groups 4'),
+    ({'group_score_size': 3}, 'group_score_size 3 exceeds the 2 experts of a group'),
+    ({'top_k': 5}, 'top_k 5 exceeds the 4 experts of the 2 groups kept'),
+  ],
+)
+def test_impossible_routing_is_refused(change, message):
+  with pytest.raises(ValueError, match=message):
+    dataclasses.replace(V3_CONFIG.moe, **change)

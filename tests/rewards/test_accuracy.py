@@ -1,0 +1,140 @@
+import json
+import pathlib
+
+import pytest
+
+from r1jax import structs
+from r1jax.rewards import accuracy, format, lenient
+
+DATA = pathlib.Path(__file__).parents[3] / 'shared' / 'data'
+
+
+def problem(gold='72'):
+  return structs.Problem(id='p', question='?', gold=gold)
+
+
+RIGHT = [
+  '<think>48/2 is 24</think><answer>72</answer>',
+  '<think>48/2 is 24</think>\n<answer> 72.0 </answer>',
+  '<think>t</think> so $\\boxed{72}$.',
+  '<think>t</think><answer>It is $\\boxed{72}$.</answer>',
+  '<think>t</think><answer>71</answer><answer>72</answer>',
+  '<think>t</think><answer>71</answer> no: <answer>72</answer> <answer>7',
+  '<think>t</think>\\boxed{71} no: \\boxed{72}',
+  '<think>t</think><answer>72</answer> \\boxed{71}',
+  '<think><answer>71</answer></think><answer>72</answer>',
+  '<think>\\boxed{71}</think>\\boxed{72}',
+  'prefilled reasoning</think><answer>72</answer>',
+  '<answer>72</answer>',
+  '\\boxed{72}',
+]
+
+WRONG = [
+  '',
+  '72',
+  '<think>t</think>72',
+  '<think>t</think><answer></answer>',
+  '<think>t</think><answer> \n</answer>',
+  '<think>t</think>\\boxed{}',
+  '<think>t</think><answer>71</answer>',
+  '<think>t</think><answer>72</answer><answer>71</answer>',
+  '<think>t</think>\\boxed{72} \\boxed{71}',
+  '<think>t</think><answer>72 \\boxed{71}</answer>',
+  '<think>t</think><answer>71</answer> \\boxed{72}',
+  '<think>t</think><answer>71 or 72</answer>',
+  '<think>t</think><answer>71, 72</answer>',
+  '<think>t</think><answer>72<answer>71</answer></answer>',
+  '<think>t</think><answer>72',
+  '<think>t</think>72</answer>',
+  '<think>t</think></answer>72<answer>',
+  # Within the reasoning, closed or not.
+  '<think><answer>72</answer></think>',
+  '<think><answer>72</answer>',
+  '<think>\\boxed{72}</think>',
+  '<think>\\boxed{72}',
+  '<answer>72</answer></think>',
+  '<think>t</think><think><answer>72</answer>',
+  '<think>t</think><answer>72</answer><think>',
+  '<think>t</think><think>\\boxed{72}</think>',
+  '<answer><think>72</think></answer>',
+]
+
+
+@pytest.mark.parametrize('response', RIGHT)
+def test_right(response):
+  assert accuracy.reward(problem(), response) == 1.0
+
+
+@pytest.mark.parametrize('response', WRONG)
+def test_wrong(response):
+  assert accuracy.reward(problem(), response) == 0.0
+
+
+def test_extract_answer_is_as_written():
+  assert accuracy.extract_answer('<answer> 72.0 </answer>') == '72.0'
+  assert accuracy.extract_answer('<answer> </answer>') is None
+  assert accuracy.extract_answer('72') is None
+
+
+@pytest.mark.parametrize(
+  'gold', ['72', '-1/2', '1,000', 'Paris', r'\frac{1}{2}', r'\{1, 2\}', '[0, 1)', 'x^{2}', '答案']
+)
+def test_check_gold_accepts_what_can_be_answered(gold):
+  accuracy.check_gold(gold)
+  assert accuracy.reward(problem(gold), f'<think>t</think><answer>{gold}</answer>') == 1.0
+  assert accuracy.reward(problem(gold), f'<think>t</think>\\boxed{{{gold}}}') == 1.0
+
+
+@pytest.mark.parametrize(
+  ('gold', 'allowed'),
+  [
+    ('', 'at least one character'),
+    (' \n', 'at least one character'),
+    (None, 'at least one character'),
+    (72, 'must be text'),
+    ('$ $', 'bare number or text'),
+    (r'\boxed{72}', r'without tags or \\boxed'),
+    ('<answer>72</answer>', r'without tags or \\boxed'),
+    ('72</answer>', r'without tags or \\boxed'),
+    ('<think>72', r'without tags or \\boxed'),
+    ('{72', 'balanced braces'),
+    ('72}', 'balanced braces'),
+    ('72\\', 'balanced braces'),
+  ],
+)
+def test_check_gold_names_what_was_found_and_what_is_allowed(gold, allowed):
+  with pytest.raises(ValueError, match=allowed) as caught:
+    accuracy.check_gold(gold)
+  assert repr(gold) in str(caught.value)
+
+
+def read(path):
+  if not (DATA / path).exists():
+    pytest.skip(f'needs the problem set {DATA / path}')
+  return [json.loads(line) for line in (DATA / path).read_text('utf-8').splitlines()]
+
+
+def test_all_of_gsm8k():
+  rows = read('gsm8k/train.jsonl')
+  assert len(rows) == 7473
+  for row in rows:
+    solution, _, gold = row['answer'].rpartition('\n#### ')
+    accuracy.check_gold(gold)
+    one = problem(gold)
+    right = f'<think>{solution}</think>\n<answer>{gold}</answer>'
+    boxed = f'<think>{solution}</think>\nSo it is $\\boxed{{{gold}}}$.'
+    assert accuracy.reward(one, right) == accuracy.reward(one, boxed) == 1.0, row
+    assert lenient.reward(one, right) == format.reward(one, right) == 1.0, row
+    value = int(gold.replace(',', ''))
+    for corrupted in (value + 1, -value or 1, f'{value}0' if value else 10, f'{value}.01'):
+      wrong = f'<think>{solution} {gold}</think>\n<answer>{corrupted}</answer>'
+      assert accuracy.reward(one, wrong) == lenient.reward(one, wrong) == 0.0, (row, corrupted)
+    assert accuracy.reward(one, f'<think>{solution} \\boxed{{{gold}}}</think>') == 0.0, row
+
+
+def test_every_math_answer_can_be_rewarded_and_none_for_the_next_row():
+  golds = [row['answer'] for row in read('math/train.jsonl')]
+  for gold, other in zip(golds, [*golds[1:], golds[0]]):
+    accuracy.check_gold(gold)
+    score = accuracy.reward(problem(gold), f'<think>t</think><answer>{other}</answer>')
+    assert score == float(gold == other), (gold, other)

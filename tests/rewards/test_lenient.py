@@ -1,0 +1,32 @@
+import pytest
+
+from r1jax import structs
+from r1jax.rewards import lenient
+
+PROBLEM = structs.Problem(id='p', question='?', gold='72')
+
+
+@pytest.mark.parametrize(
+  ('response', 'score'),
+  [
+    ('72', 1.0),
+    ('48/2=24, 48+24=72', 1.0),
+    ('the answer is 72.', 1.0),
+    ('答案是72。', 1.0),
+    ('<think>never closed 72', 1.0),
+    ('<answer>71</answer> 72', 1.0),
+    ('\\boxed{\\frac{144}{2}}', 1.0),
+    ('<answer>72</answer> 71', 0.0),
+    ('-72', 0.0),
+    ('0.72', 0.0),
+    ('172', 0.0),
+    ('seventy-two', 0.0),
+    ('', 0.0),
+  ],
+)
+def test_last_number_counts(response, score):
+  assert lenient.reward(PROBLEM, response) == score
+
+
+def test_reads_numbers_only():
+  assert lenient.reward(structs.Problem(id='p', question='?', gold='Paris'), 'Paris') == 0.0
