@@ -137,13 +137,15 @@ _HEALTH = (
   ('kl', 'KL to the reference, nats', charts.BLUE),
   ('entropy', 'entropy of a token, nats', charts.PURPLE),
   ('clip_fraction', 'clipped tokens', charts.ORANGE),
-  ('mismatch', 'sampled against scored, nats', charts.GREEN),
+  ('mismatch', 'largest sampling mismatch, nats', charts.GREEN),
 )
 
 
 def health(metrics: Records) -> Figure:
   """Draws the signs that the policy moves soundly, each over steps in a panel of its own."""
-  fig = charts.figure('How the policy moves', 'Mean over the tokens of a step.')
+  fig = charts.figure(
+    'How the policy moves', 'Means over the tokens of a step; of the mismatch the maximum.'
+  )
   height = fig.get_size_inches()[1]
   grid = fig.add_gridspec(
     2,
@@ -288,9 +290,9 @@ def _spread(ax: Axes, mean: charts.Points, std: charts.Points) -> None:
 def _bars(ax: Axes, base: Mapping[str, Any], trained: Mapping[str, Any], key: str) -> None:
   depths = sorted({*base, *trained}, key=int)
   for shift, values, color in ((-0.2, base, charts.GREY), (0.2, trained, charts.BLUE)):
-    places = [place + shift for place, depth in enumerate(depths) if depth in values]
-    heights = [values[depth][key] for depth in depths if depth in values]
-    ax.bar(places, heights, width=0.38, color=color)
+    known = {place: values[d][key] for place, d in enumerate(depths) if d in values}
+    bars = {place + shift: height for place, height in known.items() if height is not None}
+    ax.bar(list(bars), list(bars.values()), width=0.38, color=color)
   ax.set_xticks(range(len(depths)), labels=[str(depth) for depth in depths])
 
 

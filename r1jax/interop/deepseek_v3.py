@@ -13,6 +13,8 @@ from r1jax.interop.fields import Fields, refuse_unless
 from r1jax.interop.tables import LINEAR, VECTOR, Row
 from r1jax.model import MLA, ModelConfig, MoE
 
+LATENT_NORM_EPSILON = 1e-6  # Fixed in DeepSeek's code; config.json has the other norms' alone.
+
 _ATTENTION, _MLP, _MODULE = f'{LAYER}.self_attn', f'{LAYER}.mlp', 'model.layers.{mtp}'
 
 ROWS = (
@@ -102,6 +104,7 @@ def _read_attention(fields: Fields) -> MLA:
     nope_dim=fields.need('qk_nope_head_dim'),
     rope_dim=fields.need('qk_rope_head_dim'),
     value_dim=fields.need('v_head_dim'),
+    norm_epsilon=LATENT_NORM_EPSILON,
   )
   fields.allow('num_key_value_heads', attention.num_heads)
   fields.allow('head_dim', attention.rope_dim)
@@ -169,8 +172,17 @@ def _write(config: ModelConfig, family: str) -> dict[str, Any]:
   """Returns the fields that V2 and V3 share."""
   attention, moe = config.attention, config.moe
   assert isinstance(attention, MLA)
-  needs = 'model.rope.scaling.mscale and mscale_all_dim both set, or 1 and 0'
-  refuse_unless(family, [(rope_fields.agrees_on_mscale(config.rope), needs)])
+  conditions = (
+    (
+      rope_fields.agrees_on_mscale(config.rope),
+      'model.rope.scaling.mscale and mscale_all_dim both set, or 1 and 0',
+    ),
+    (
+      attention.norm_epsilon == LATENT_NORM_EPSILON,
+      f'model.attention.norm_epsilon {LATENT_NORM_EPSILON}',
+    ),
+  )
+  refuse_unless(family, conditions)
   heads = {
     'num_attention_heads': attention.num_heads,
     'num_key_value_heads': attention.num_heads,

@@ -114,7 +114,7 @@ def _check_tensors(
     view = file.get_slice(name)
     shape, dtype = tuple(view.get_shape()), view.get_dtype()
     if name not in known:
-      if not name.endswith('rotary_emb.inv_freq'):  # Old folders hold what config.json implies.
+      if not _says_nothing(name, shape):
         problems.append(f'surplus: {name}, found {shape}')
     elif shape != known[name]:
       problems.append(f'misshapen: {name}, found {shape}, expected {known[name]}')
@@ -128,6 +128,11 @@ def _check_tensors(
     ]
   if problems:
     raise ValueError('\n  '.join([f'the tensors in {folder} do not fit its {CONFIG}:', *problems]))
+
+
+def _says_nothing(name: str, shape: tables.Shape) -> bool:
+  """Returns whether a tensor is empty, or one of old folders that config.json implies."""
+  return 0 in shape or name.endswith('rotary_emb.inv_freq')
 
 
 def _read(tensors: Mapping[str, Any], name: str) -> np.ndarray:

@@ -80,6 +80,8 @@ class MLA:
     nope_dim: key width per head without position.
     rope_dim: key width shared by all heads that carries position.
     value_dim: value width per head.
+    norm_epsilon: of the norms of the latents; DeepSeek's code has it fixed, whatever the epsilon
+      of the other norms.
   """
 
   num_heads: int
@@ -88,6 +90,7 @@ class MLA:
   nope_dim: int
   rope_dim: int
   value_dim: int
+  norm_epsilon: float = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)

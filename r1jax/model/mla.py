@@ -68,7 +68,7 @@ class LatentAttention(nn.Module):
       query = jnp.einsum('PGTD,DHd->PGTHd', x_PGTD, weight(self, config, 'query', D, H, width))
     else:
       down_DQ = weight(self, config, 'query_down', D, shape.query_rank)
-      latent_PGTQ = RMSNorm(config.norm_epsilon, name='query_norm')(x_PGTD @ down_DQ)
+      latent_PGTQ = RMSNorm(shape.norm_epsilon, name='query_norm')(x_PGTD @ down_DQ)
       up_QHd = weight(self, config, 'query_up', shape.query_rank, H, width)
       query = jnp.einsum('PGTQ,QHd->PGTHd', latent_PGTQ, up_QHd)
     query_PGTHN, query_PGTHR = jnp.split(query, [shape.nope_dim], axis=-1)
@@ -79,7 +79,7 @@ class LatentAttention(nn.Module):
     config, shape = self.config, self.shape
     down = weight(self, config, 'kv_down', x_PGTD.shape[-1], shape.kv_rank + shape.rope_dim)
     latent_PGTC, key_PGTR = jnp.split(x_PGTD @ down, [shape.kv_rank], axis=-1)
-    latent_PGTC = RMSNorm(config.norm_epsilon, name='kv_norm')(latent_PGTC)
+    latent_PGTC = RMSNorm(shape.norm_epsilon, name='kv_norm')(latent_PGTC)
     key_PGT1R = rope_lib.rotate(
       key_PGTR[..., None, :], cos_sin, interleaved=config.rope.interleaved
     )

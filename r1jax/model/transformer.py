@@ -35,14 +35,12 @@ class Output:
     hidden_PGTD: final hidden states, normalised, ready for `unembed`.
     cache: cache entries of these tokens, `[N, P, G, T, ...]` of every stack.
     routing: of the expert stack, each field with a leading axis N; None without experts.
-    residual_PGTD: the residual stream before the last norm, which the MTP module continues.
     logits_BLV: float32 logits, from `__call__` alone.
   """
 
   hidden_PGTD: jax.Array
   cache: Cache
   routing: Routing | None
-  residual_PGTD: jax.Array
   logits_BLV: jax.Array | None = None
 
 
@@ -160,7 +158,7 @@ class Transformer(nn.Module):
       stack = _scanned(config, size)(config, experts, absorbed, name=name)
       x_PGTD, (cache[name], stack_routing) = stack(x_PGTD, layers, shared)
       routing = stack_routing if experts else routing
-    return Output(self.final_norm(x_PGTD), cache, routing, x_PGTD)
+    return Output(self.final_norm(x_PGTD), cache, routing)
 
   def embed(self, tokens_PGT):
     """Returns embeddings `[P, G, T, D]` in the dtype of computation."""
@@ -176,14 +174,15 @@ class Transformer(nn.Module):
   def predict_second(self, out: Output, tokens_PGT):
     """Returns hidden states that predict the token after the next, `[P, G, T-1, D]`, and routing.
 
-    DeepSeek-V3 sec. 2.2: entry t sees the residual stream of token t and the embedding of token
-    t + 1, and predicts token t + 2 through the shared `unembed`.
+    DeepSeek-V3 sec. 2.2: entry t sees the final hidden state of token t and the embedding of token
+    t + 1, and predicts token t + 2 through the shared `unembed`. The paper leaves open whether the
+    hidden state is normalised; the published weights expect it so.
     """
     if not self.config.num_mtp:
       raise ValueError('the model has no multi-token prediction module: set model.num_mtp to 1')
     P, G, T = tokens_PGT.shape
     return self.mtp(
-      out.residual_PGTD[:, :, :-1],
+      out.hidden_PGTD[:, :, :-1],
       self.embed(tokens_PGT[:, :, 1:]),
       cos_sin=self._angles((P, G, T - 1), None, None),
     )
@@ -206,13 +205,13 @@ class MultiTokenPrediction(nn.Module):
   config: ModelConfig
 
   @nn.compact
-  def __call__(self, residual_PGTD, embedded_PGTD, *, cos_sin):
+  def __call__(self, hidden_PGTD, embedded_PGTD, *, cos_sin):
     """Returns normalised hidden states and routing; inputs are of tokens t and t + 1."""
-    config, D = self.config, residual_PGTD.shape[-1]
+    config, D = self.config, hidden_PGTD.shape[-1]
     joined = jnp.concatenate(
       [
         RMSNorm(config.norm_epsilon, name='embedding_norm')(embedded_PGTD),
-        RMSNorm(config.norm_epsilon, name='hidden_norm')(residual_PGTD),
+        RMSNorm(config.norm_epsilon, name='hidden_norm')(hidden_PGTD),
       ],
       axis=-1,
     )  # Paper, eq. 21: hidden state first; here: embedding first, as in the published weights.

@@ -1,0 +1,1 @@
+"""Text to tokens and back: tokenizers, prompt templates, tags."""

@@ -151,7 +151,7 @@ def _train(documents: Sequence[str], *, model_type: str, vocab_size: int, seeds:
       pad_piece=PAD,
       eos_piece=EOS,
       unk_piece=UNK,
-      max_sentence_length=max(len(document.encode()) for document in documents) + 1,
+      max_sentence_length=16 + max(len(document.encode()) for document in documents),
       shuffle_input_sentence=False,
       num_threads=1,
       minloglevel=2,

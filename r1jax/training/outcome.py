@@ -47,9 +47,9 @@ def effort(summary: Mapping[str, Any]) -> str:
   """Returns what the run took, such as '100 steps, 2,096,128 tokens, 8 min 21 s'."""
   parts = []
   if 'steps' in summary:
-    parts.append(f'{summary["steps"]:,} steps')
+    parts.append(f'{summary["steps"]:,.0f} steps')
   if 'tokens' in summary:
-    parts.append(f'{summary["tokens"]:,} tokens')
+    parts.append(f'{summary["tokens"]:,.0f} tokens')
   if 'seconds' in summary:
     parts.append(duration(summary['seconds']))
   return ', '.join(parts)

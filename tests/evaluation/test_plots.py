@@ -129,7 +129,7 @@ def test_health_has_a_panel_a_sign_with_its_unit():
   assert has_curve(
     panels['entropy of a token, nats'], charts.PURPLE, [r['entropy'] for r in METRICS]
   )
-  mismatch = panels['sampled against scored, nats']
+  mismatch = panels['largest sampling mismatch, nats']
   assert has_curve(mismatch, charts.GREEN, [r['mismatch'] for r in METRICS])
   assert 'clipped tokens' in panels
 
@@ -159,6 +159,18 @@ def test_bars_show_both_models_at_every_depth():
   assert bars(accuracy) == [0.3, 0.1, 0.9, 0.6]
   assert bars(length) == [3.0, 4.0, 9.0, 40.0]
   assert accuracy.get_xlabel() == 'depth' and length.get_title(loc='left') == 'tokens'
+
+
+def test_a_depth_that_one_model_lacks_leaves_a_gap():
+  base = {'by_depth': {'2': {'pass_at_1': None, 'length': 3.0}}}
+  trained = {
+    'by_depth': {'2': {'pass_at_1': 0.9, 'length': 9.0}, '3': {'pass_at_1': 0.8, 'length': 12.0}}
+  }
+  accuracy, length = plots.by_depth(base, trained).axes
+  assert [(round(b.get_x() + b.get_width() / 2, 6), b.get_height()) for b in accuracy.patches] == [
+    (0.2, 0.9), (1.2, 0.8)
+  ]  # fmt: skip
+  assert [bar.get_height() for bar in length.patches] == [3.0, 9.0, 12.0]
 
 
 def test_splits_have_figures_of_their_own():

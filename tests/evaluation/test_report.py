@@ -168,11 +168,47 @@ def test_a_hostile_completion_cannot_break_out(hostile_workdir):
   assert '<' not in page.scripts[0]
 
 
-@pytest.mark.skipif(not shutil.which('chromium'), reason='needs the browser chromium')
-def test_a_browser_shows_a_hostile_completion_as_text(hostile_workdir):
-  path = report.write(hostile_workdir, title='safe')
+def browsed(path):
+  """Returns a page as it stands when a browser has run its scripts."""
   command = ['chromium', '--headless', '--no-sandbox', '--disable-gpu', '--dump-dom', path.as_uri()]
-  dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+  return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+needs_browser = pytest.mark.skipif(
+  not shutil.which('chromium'), reason='needs the browser chromium to run the script of the page'
+)
+
+
+@needs_browser
+@pytest.mark.parametrize(
+  ('control', 'choice', 'holds'),
+  [
+    ('step', '50', lambda row: row['step'] == 50),
+    ('outcome', 'wrong', lambda row: row['terms']['accuracy'] == 0),
+    ('behaviour', 'checks', lambda row: row['checks_itself']),
+    ('search', 'LET ME', lambda row: 'let me' in row['completion']),
+  ],
+)
+def test_a_browser_leafs_through_what_is_asked_for(workdir, tmp_path, control, choice, holds):
+  reader = (
+    f'<script>const control = document.getElementById("{control}"); control.value = "{choice}";'
+    'control.dispatchEvent(new Event("input")); document.getElementById("next").click();</script>'
+  )
+  (tmp_path / 'page.html').write_text(report.render(workdir, title=TITLE) + reader)
+  page = Page(browsed(tmp_path / 'page.html'))
+  expected = [
+    row
+    for step in range(5, 101, 5)
+    for completion in synthetic_run.completions(step)
+    if holds(row := {**completion, 'step': step})
+  ]
+  assert f'2 of {len(expected)}' in page.text
+  assert expected[1]['id'] in page.text
+
+
+@needs_browser
+def test_a_browser_shows_a_hostile_completion_as_text(hostile_workdir):
+  dom = browsed(report.write(hostile_workdir, title='safe'))
   page = Page(dom)
   assert '<title>safe</title>' in dom
   assert len(scripts(page)) == 2 and 'img' not in [tag for tag, _ in page.elements]

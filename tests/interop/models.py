@@ -123,3 +123,8 @@ def load_torch(folder: pathlib.Path):
   return transformers.AutoModelForCausalLM.from_pretrained(
     folder, dtype=torch.float32, attn_implementation='eager', output_loading_info=True
   )
+
+
+def without_mtp(config: ModelConfig) -> ModelConfig:
+  """Returns the model that is left when transformers has ignored the MTP module."""
+  return dataclasses.replace(config, num_mtp=0)

@@ -1,9 +1,7 @@
 """Fixtures of the package's tests: the three families of `families.py`."""
 
-import jax.numpy as jnp
-import numpy as np
 import pytest
-from families import VOCABULARY, subject
+from families import subject
 
 
 @pytest.fixture(params=['gqa', 'v3', 'v2'])
@@ -23,5 +21,5 @@ def v3():
 
 
 @pytest.fixture
-def tokens_BL():
-  return jnp.asarray(np.random.default_rng(1).integers(0, VOCABULARY, (2, 9)))
+def v2():
+  return subject('v2')

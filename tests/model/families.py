@@ -29,9 +29,7 @@ V3_CONFIG = ModelConfig(
   attention=MLA(num_heads=2, query_rank=10, kv_rank=8, nope_dim=4, rope_dim=6, value_dim=5),
   rope=Rope(
     theta=50.0,
-    scaling=Yarn(
-      factor=40.0, original_positions=32, beta_fast=4.0, mscale=1.0, mscale_all_dim=0.5
-    ),
+    scaling=Yarn(factor=40.0, original_positions=32, beta_fast=4.0, mscale=1.0, mscale_all_dim=0.5),
     interleaved=True,
   ),
   moe=MoE(

@@ -120,7 +120,7 @@ def gqa(x_LD, p, config):
 
 def mla(x_LD, p, config):
   """DeepSeek-V2 eq. 37-47, every head's key and value written out."""
-  shape, rope, epsilon = config.attention, config.rope, config.norm_epsilon
+  shape, rope, epsilon = config.attention, config.rope, config.attention.norm_epsilon
   C, N = shape.kv_rank, shape.nope_dim
   latents, rope_keys = [], []
   for t, x in enumerate(x_LD):
@@ -136,9 +136,7 @@ def mla(x_LD, p, config):
       query_Hd = np.einsum('Q,QHd->Hd', compressed, p['query_up'])
     for h in range(shape.num_heads):
       query = np.concatenate([query_Hd[h, :N], rotate(query_Hd[h, N:], rope, t)])
-      keys = [
-        np.concatenate([latents[s] @ p['key_up'][:, h], rope_keys[s]]) for s in range(t + 1)
-      ]
+      keys = [np.concatenate([latents[s] @ p['key_up'][:, h], rope_keys[s]]) for s in range(t + 1)]
       values = [latents[s] @ p['value_up'][:, h] for s in range(t + 1)]
       scale = softmax_scale(rope, N + shape.rope_dim)
       out[t] += attend(query, keys, values, scale) @ p['out'][h]
@@ -197,32 +195,36 @@ def block(x_LD, p, config, chosen_LQ=None):
 
 
 def forward(tokens_L, params, config):
-  """The whole model; returns logits, residual stream and chosen experts of one sequence."""
+  """The whole model; returns logits, final hidden states and chosen experts of one sequence."""
   x_LD, all_chosen = params['embedding'][tokens_L], []
   for name, size in config.stacks.items():
     for layer in range(size):
       p = jax.tree.map(lambda leaf, layer=layer: leaf[layer], params[name])
       x_LD, chosen = block(x_LD, p, config)
       all_chosen += [] if chosen is None else [chosen]
-  return unembed(x_LD, params['final_norm'], params, config), x_LD, all_chosen
+  hidden_LD = normalise(x_LD, params['final_norm'], config)
+  return unembed(hidden_LD, params, config), hidden_LD, all_chosen
 
 
-def unembed(x_LD, norm, params, config):
-  hidden = np.array([rms_norm(x, norm['scale'], config.norm_epsilon) for x in x_LD])
-  return hidden @ (params['embedding'].T if config.tied else params['head'])
+def normalise(x_LD, norm, config):
+  return np.array([rms_norm(x, norm['scale'], config.norm_epsilon) for x in x_LD])
 
 
-def predict_second(tokens_L, residual_LD, params, config):
+def unembed(hidden_LD, params, config):
+  return hidden_LD @ (params['embedding'].T if config.tied else params['head'])
+
+
+def predict_second(tokens_L, hidden_LD, params, config):
   """Logits of the multi-token prediction module (DeepSeek-V3 eq. 21-23)."""
   p, epsilon = params['mtp'], config.norm_epsilon
   joined = [
     np.concatenate(
       [
         rms_norm(params['embedding'][tokens_L[t + 1]], p['embedding_norm']['scale'], epsilon),
-        rms_norm(residual_LD[t], p['hidden_norm']['scale'], epsilon),
+        rms_norm(hidden_LD[t], p['hidden_norm']['scale'], epsilon),
       ]
     )
     for t in range(len(tokens_L) - 1)
   ]
   x_LD, _ = block(np.array(joined) @ p['projection'], p['layer'], config)
-  return unembed(x_LD, p['norm'], params, config)
+  return unembed(normalise(x_LD, p['norm'], config), params, config)

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,13 +22,10 @@ def test_latent_attention_against_loops(name, absorbed):
   params = jax.tree.map(lambda leaf: leaf[0], params['expert_layers']['attention'])
   x_LD = np.random.default_rng(0).normal(size=(6, config.model_dim))
   cos_sin = rope.angles(config.rope, config.attention.rope_dim, jnp.arange(6)[None])
-  found, entries = LatentAttention(config, config.attention).apply(
-    {'params': params},
-    jnp.asarray(x_LD)[None, None],
-    cos_sin=cos_sin,
-    sight=ALONE,
-    absorbed=absorbed,
+  attention = functools.partial(
+    LatentAttention(config, config.attention).apply, sight=ALONE, absorbed=absorbed
   )
+  found, entries = jax.jit(attention)({'params': params}, x_LD[None, None], cos_sin=cos_sin)
   expected = slow_model.mla(x_LD, slow_model.as_float64(params), config)
   np.testing.assert_allclose(found[0, 0], expected, atol=2e-5)
   assert entries['latent'].shape == (1, 1, 6, config.attention.kv_rank)

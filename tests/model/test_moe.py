@@ -9,7 +9,15 @@ import slow_model
 from families import V3_CONFIG, subject
 
 from r1jax.model import MoE
-from r1jax.model.moe import BLOCK_TOKENS, MixtureOfExperts, choose, dense, grouped, in_blocks, ragged
+from r1jax.model.moe import (
+  BLOCK_TOKENS,
+  MixtureOfExperts,
+  choose,
+  dense,
+  grouped,
+  in_blocks,
+  ragged,
+)
 
 NUM_TOKENS = 12
 
@@ -17,18 +25,20 @@ NUM_TOKENS = 12
 def layer(name):
   """Config, parameters of one expert layer, and inputs `[L, D]`."""
   model = subject(name)
-  params = jax.tree.map(lambda leaf: leaf[1], model.params['expert_layers']['moe'])
-  return model.config, params, np.random.default_rng(0).normal(size=(NUM_TOKENS, 12))
+  params = jax.tree.map(lambda leaf: np.asarray(leaf[1]), model.params['expert_layers']['moe'])
+  x_LD = np.random.default_rng(0).normal(size=(NUM_TOKENS, 12)).astype(np.float32)
+  return model.config, params, x_LD
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def run(config, params, x_LD, mask_L=None, chosen_LQ=None):
   """The module on one sequence; outputs `[L, D]` and routing."""
-  mask_L = np.ones(len(x_LD), bool) if mask_L is None else mask_L
+  mask_L = jnp.ones(len(x_LD), bool) if mask_L is None else mask_L
   out, routing = MixtureOfExperts(config).apply(
     {'params': params},
-    jnp.asarray(x_LD, jnp.float32)[None, None],
-    mask_PGT=jnp.asarray(mask_L)[None, None],
-    chosen_PGTQ=None if chosen_LQ is None else jnp.asarray(chosen_LQ)[None, None],
+    x_LD[None, None],
+    mask_PGT=mask_L[None, None],
+    chosen_PGTQ=None if chosen_LQ is None else chosen_LQ[None, None],
   )
   return out[0, 0], routing
 
@@ -121,10 +131,15 @@ def test_router_learns_and_selection_bias_does_not():
   """Under replay too: weights are a function of the router, the choice is none of the bias."""
   config, params, x_LD = layer('v3')
   chosen_LQ = run(config, params, x_LD)[1].chosen_PGTQ[0, 0]
+
+  @jax.jit
+  def gradients(params, chosen_LQ):
+    return jax.grad(lambda p: jnp.sum(jnp.sin(run(config, p, x_LD, chosen_LQ=chosen_LQ)[0])))(
+      params
+    )
+
   for replay in (None, chosen_LQ):
-    gradient = jax.grad(
-      lambda p, replay=replay: jnp.sum(jnp.sin(run(config, p, x_LD, chosen_LQ=replay)[0]))
-    )(params)
+    gradient = gradients(params, replay)
     assert np.abs(gradient['router']).max() > 1e-3
     np.testing.assert_array_equal(gradient['selection_bias'], np.zeros(8))
 
@@ -133,11 +148,13 @@ def test_affinity_carries_gradient_and_load_none():
   config, params, x_LD = layer('v3')
   weight_E = np.arange(8.0)
 
-  def statistic(p, name):
-    return jnp.sum(getattr(run(config, p, x_LD)[1], name) * weight_E)
+  def statistics(p):
+    routing = run(config, p, x_LD)[1]
+    return jnp.sum(routing.affinity_PGE * weight_E), jnp.sum(routing.load_PGE * weight_E)
 
-  assert np.abs(jax.grad(statistic)(params, 'affinity_PGE')['router']).max() > 1e-3
-  np.testing.assert_array_equal(jax.grad(statistic)(params, 'load_PGE')['router'], 0)
+  affinity, load = jax.jit(jax.jacrev(statistics))(params)
+  assert np.abs(affinity['router']).max() > 1e-3
+  np.testing.assert_array_equal(load['router'], 0)
 
 
 def one_by_one(x_ND, chosen_NQ, weight_NQ, experts):
@@ -153,8 +170,8 @@ B = BLOCK_TOKENS
 
 
 def choices(case):
-  """Chosen experts `[N, Q]` of about 2.5 blocks of tokens."""
-  N = 5 * B // 2
+  """Chosen experts `[N, Q]`; of 3 blocks of tokens and some, or of one token."""
+  N = 3 * B + 2
   rng = np.random.default_rng(0)
   if case == 'random':
     return np.array([rng.permutation(NUM_EXPERTS)[:TOP_K] for _ in range(N)])
@@ -163,7 +180,8 @@ def choices(case):
   if case == 'all to one':  # The same expert twice: no router does it, and yet nothing is dropped.
     return np.full((N, TOP_K), 3)
   if case == 'one row in each last block':  # As many blocks as any choice can need.
-    return np.repeat(np.arange(NUM_EXPERTS), [B + 1, B + 1, B + 1, B + 1, 2 * B]).reshape(-1, TOP_K)
+    sizes = [B + 1, B + 1, B + 1, B + 1, 2 * B]
+    return np.repeat(np.arange(NUM_EXPERTS), sizes).reshape(N, TOP_K)
   if case == 'one token':
     return np.array([[4, 1]])
   raise ValueError(case)
@@ -173,7 +191,7 @@ def choices(case):
 def value_and_gradients(dispatch):
   def loss(x_ND, weight_NQ, experts, chosen_NQ):
     out = dispatch(x_ND, chosen_NQ, weight_NQ, experts)
-    return jnp.sum(jnp.sin(out)), out
+    return jnp.sum(out * jnp.cos(jnp.arange(out.size)).reshape(out.shape)), out
 
   return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True))
 
@@ -193,13 +211,8 @@ def test_dispatches_agree_in_values_and_gradients(dispatch, case):
   )
   arguments = (x_ND, weight_NQ, tuple(experts), chosen_NQ)
   found, expected = (value_and_gradients(f)(*arguments) for f in (dispatch, one_by_one))
-  scale = max(1.0, *(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(expected)))
-  jax.tree.map(
-    lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5 * scale), found[0][1], expected[0][1]
-  )
-  jax.tree.map(
-    lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5 * scale), found[1], expected[1]
-  )
+  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-5 * np.abs(b).max())
 
 
 WIDE = 32
@@ -236,9 +249,8 @@ def operations_of_a_token(dispatch, *, experts, backward):
 def test_work_of_grouped_dispatch_grows_with_choices_and_not_with_experts(backward):
   """A choice is 3 products of 2 * 32 * 32 operations, three times that with the gradient."""
   products = TOP_K * 3 * 2 * WIDE * WIDE * (3 if backward else 1)
-  for experts in (8, 64):
-    found = operations_of_a_token(grouped, experts=experts, backward=backward)
-    assert products <= found < 1.15 * products
+  found = operations_of_a_token(grouped, experts=64, backward=backward)
+  assert products <= found < 1.15 * products
   # And all there is: blocks filled in part cost at most BLOCK_TOKENS rows an expert.
   total = operations(grouped, tokens=4096, experts=64, backward=backward)
   assert total < 1.15 * products * (4096 + 64 * BLOCK_TOKENS / TOP_K)

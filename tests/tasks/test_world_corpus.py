@@ -164,4 +164,4 @@ def test_wrong_mixtures_are_named(fields, message):
     Mixture(**fields)
 
 
-GOLDEN_HASH = ''
+GOLDEN_HASH = 'c9d7cc35982eed849e7bb7821376703357c6d0eaea21d7913afe6ae0f138763e'

@@ -306,5 +306,8 @@ def test_an_unknown_split_is_named():
     problems.problem(0, split='dev')
 
 
-GOLDEN_QUESTIONS = []
-GOLDEN_HASH = ''
+GOLDEN_QUESTIONS = [
+  '从左到右计算：14+2/8=?',
+  '小美有17个梨。朋友拿走5个。她把它们平均分成4份，只留一份。她又赢了6个。数量变成原来的8倍。她卖掉1个。她送走2个。最后她有多少个梨？',
+]
+GOLDEN_HASH = 'f81c37dfd1b02a1de2ef1902333c6b77703bf12f95413baebe7fbd7a250a86ae'

@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+import sentencepiece
 import tokenizers
 import transformers
 from hypothesis import given, settings
@@ -51,10 +52,25 @@ def pieces(tokenizer, text):
 
 
 # Any text, and such as holds what the vocabulary knows: pieces, their names, runs of digits.
-ALPHABET = st.sampled_from(
-  ['<think>', '</answer>', '<eos>', '<pad>', '<unk>', '<0x0A>', '<reserved_0>', '\u2581', ' ', '  ']
-  + ['\n', '\r\n', '\t', '\0', '1', '23', '456', ' 7', ' Tom', 'has', '苹果', '=?', '。', 'é', '😀']
+NAMES = ('<think>', '</answer>', '<eos>', '<pad>', '<unk>', '<0x0A>', '<reserved_0>', '\u2581')
+PARTS = (
+  ' ',
+  '  ',
+  '\n',
+  '\r\n',
+  '\t',
+  '\0',
+  '1',
+  '23',
+  '456',
+  ' 7',
+  ' Tom',
+  '苹果',
+  '=?',
+  '。',
+  'é',
 )
+ALPHABET = st.sampled_from(NAMES + PARTS)
 ANY_TEXT = st.text() | st.lists(ALPHABET).map(''.join) | st.text(alphabet='0123456789 +<>/think')
 
 
@@ -99,15 +115,28 @@ def test_numbers_and_tags_are_single_pieces(trained):
   assert pieces(trained, '5\n\n6') == ['5', '\n', '\n', '6']
 
 
+def test_tags_are_single_pieces_even_where_their_parts_are_frequent():
+  common = spm.train_sentencepiece(['think\n<\n>\n/\nanswer\n' * 20] * 50, vocab_size=600)
+  assert pieces(common, '<think>') == ['<think>']
+  assert pieces(common, '</answer>') == ['</answer>']
+
+
+def test_scores_add_up_exactly_in_float32(trained):
+  processor = sentencepiece.SentencePieceProcessor(model_proto=trained.model)
+  scores = [processor.get_score(id) for id in range(trained.vocab_size)]
+  assert all((64 * score).is_integer() for score in scores)
+  assert min(scores) > -32  # 2**24 / 64 / 32: exact up to 8192 pieces at the least.
+
+
 def test_words_are_single_pieces(trained):
   assert pieces(trained, ' Tom has 12 apples.') == [' Tom', ' has', ' 12', ' apples', '.']
   assert len(trained.encode('小明有12个苹果。')) <= 6
 
 
 def test_long_numbers_are_pairs_of_digits_wherever_they_stand(trained):
-  short, long = pieces(trained, '12345'), pieces(trained, 'and the ' * 500 + '12345')
-  assert len(short) == 3
-  assert long[-3:] == short
+  short, long = pieces(trained, '=12345'), pieces(trained, 'and the ' * 500 + '=12345')
+  assert len(short) == 4
+  assert long[-4:] == short
 
 
 def test_a_prompt_is_tokenized_as_the_beginning_of_its_document(trained):

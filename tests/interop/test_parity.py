@@ -1,0 +1,100 @@
+"""What we write, transformers computes as we do; what it writes, we read back."""
+
+import jax
+import models
+import numpy as np
+import pytest
+import torch
+from transformers.modeling_layers import MtpModel
+
+from r1jax.interop import load_pretrained
+from r1jax.model import Transformer
+
+TOKENS_BL = np.random.default_rng(0).integers(0, 61, (2, 48))  # Beyond the original positions.
+PROMPT = 40
+
+
+@pytest.mark.parametrize('name', models.CONFIGS)
+def test_logits_equal(exchanged, name):
+  model = exchanged(name)
+  ours = model.ours(TOKENS_BL).logits_BLV
+  np.testing.assert_allclose(ours, model.theirs(TOKENS_BL), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize('name', models.EXPERTS)
+def test_chosen_experts_equal(exchanged, name):
+  model = exchanged(name)
+  chosen = []
+
+  def note(module, args, output):
+    chosen.append(np.sort(output[2].numpy().reshape(*TOKENS_BL.shape, -1)))
+
+  gates = [m for n, m in model.torch_model.named_modules() if n.endswith('mlp.gate')]
+  hooks = [gate.register_forward_hook(note) for gate in gates]
+  model.theirs(TOKENS_BL)
+  for hook in hooks:
+    hook.remove()
+  ours_NBLQ = np.sort(model.ours(TOKENS_BL).routing.chosen_PGTQ[:, :, 0])
+  assert len(chosen) == len(ours_NBLQ) == model.config.stacks['expert_layers']
+  np.testing.assert_array_equal(ours_NBLQ, chosen)
+  assert len(np.unique(ours_NBLQ)) > 4  # The choice varies: agreement is no accident.
+
+
+@pytest.mark.parametrize('name', models.CONFIGS)
+def test_greedy_generation_equal(exchanged, name):
+  model = exchanged(name)
+  ours_BL = TOKENS_BL.copy()
+  for t in range(PROMPT, ours_BL.shape[1]):
+    ours_BL[:, t] = np.argmax(model.ours(ours_BL).logits_BLV[:, t - 1], axis=-1)
+  with torch.no_grad():
+    theirs_BL = model.torch_model.generate(
+      torch.tensor(TOKENS_BL[:, :PROMPT]), do_sample=False, max_new_tokens=8, min_new_tokens=8
+    )
+  np.testing.assert_array_equal(ours_BL, theirs_BL.numpy())
+
+
+@pytest.mark.parametrize('name', models.CONFIGS)
+def test_transformers_misses_nothing_and_ignores_only_the_mtp_module(exchanged, name):
+  model = exchanged(name)
+  assert not model.loading['missing_keys']
+  assert not model.loading['mismatched_keys']
+  ignored = model.loading['unexpected_keys']
+  module = f'model.layers.{model.config.num_layers}.'
+  assert all(key.startswith(module) for key in ignored)
+  assert bool(ignored) == bool(model.config.num_mtp)
+
+
+@pytest.mark.parametrize('name', models.CONFIGS)
+def test_what_transformers_writes_is_read_back(exchanged, name, tmp_path):
+  model = exchanged(name)
+  model.torch_model.save_pretrained(tmp_path)
+  assert 'rope_parameters' in (tmp_path / 'config.json').read_text()  # The newer dialect.
+  config, params = load_pretrained(tmp_path)
+  expected = dict(model.params)
+  expected.pop('mtp', None)
+  assert config == models.without_mtp(model.config)
+  jax.tree.map(np.testing.assert_array_equal, params, expected)
+
+
+def test_mtp_module_equals(exchanged):
+  model = exchanged('v3')
+  # Known to transformers for layer 61 of the published model alone.
+  model.torch_model._keys_to_ignore_on_load_unexpected = [r'model\.layers\.3.*']
+  module = MtpModel.from_pretrained(model.torch_model)
+  tokens, length = torch.tensor(TOKENS_BL), TOKENS_BL.shape[1]
+  with torch.no_grad():
+    hidden = model.torch_model.model(tokens).last_hidden_state[:, :-1]
+    position = torch.arange(1, length)[None]
+    second = module.forward_layer(0, hidden, position, None, input_ids=tokens[:, 1:])
+    theirs_BLV = module._project_to_logits(second).numpy()
+
+  transformer, variables = Transformer(model.config), {'params': model.params}
+
+  @jax.jit
+  def ours():
+    tokens_B1L = TOKENS_BL[:, None]
+    out = transformer.apply(variables, tokens_B1L, method='encode')
+    hidden, _ = transformer.apply(variables, out, tokens_B1L, method='predict_second')
+    return transformer.apply(variables, hidden, method='unembed')[:, 0]
+
+  np.testing.assert_allclose(ours(), theirs_BLV, atol=1e-4, rtol=0)

@@ -1,0 +1,289 @@
+import dataclasses
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import slow_model
+from families import GQA_CONFIG, V2_CONFIG, V3_CONFIG, VOCABULARY, Subject
+
+from r1jax.model import Transformer
+
+TOKENS_BL = np.random.default_rng(1).integers(0, VOCABULARY, (2, 9))
+
+
+@functools.cache
+def oracle(name, b):
+  """Logits, residual stream and choices of one sequence, from the loops."""
+  config = {'gqa': GQA_CONFIG, 'v3': V3_CONFIG, 'v2': V2_CONFIG}[name]
+  return slow_model.forward(TOKENS_BL[b], slow_model.as_float64(Subject.of(config).params), config)
+
+
+@pytest.mark.parametrize('name', ['gqa', 'v3', 'v2'])
+def test_whole_model_against_loops(request, name):
+  """Order of norms, residuals and stacks; also the experts of every layer."""
+  model = request.getfixturevalue(name)
+  out = model.call(model.params, TOKENS_BL)
+  for b in range(2):
+    logits_LV, residual_LD, chosen = oracle(name, b)
+    np.testing.assert_allclose(out.logits_BLV[b], logits_LV, atol=1e-4)
+    np.testing.assert_allclose(out.residual_PGTD[b, 0], residual_LD, atol=1e-4)
+    if chosen:
+      np.testing.assert_array_equal(out.routing.chosen_PGTQ[:, b, 0], chosen)
+    else:
+      assert out.routing is None
+
+
+def test_call_is_encode_and_unembed(model):
+  encoded = model.encode(model.params, TOKENS_BL[:, None])
+  logits = model.plain('unembed')(model.params, encoded.hidden_PGTD)[:, 0]
+  np.testing.assert_allclose(
+    model.call(model.params, TOKENS_BL).logits_BLV, logits, atol=1e-5, rtol=1e-5
+  )
+  assert encoded.logits_BLV is None
+
+
+def test_multi_token_prediction_against_loops(v3):
+  found = v3.second(v3.params, TOKENS_BL)
+  assert found.shape == (2, 8, VOCABULARY)
+  for b in range(2):
+    _, residual_LD, _ = oracle('v3', b)
+    expected = slow_model.predict_second(
+      TOKENS_BL[b], residual_LD, slow_model.as_float64(v3.params), v3.config
+    )
+    np.testing.assert_allclose(found[b], expected, atol=1e-4)
+
+
+def sees(model, run, tokens_L):
+  """Which outputs `[T]` depend on which tokens: their gradients by the rows of the embedding.
+
+  `run` maps parameters to outputs `[T, n]`, read off along one direction. The tokens are all
+  different, so that each has a row of its own.
+  """
+  assert len(set(tokens_L)) == len(tokens_L)
+
+  def outputs(embedding):
+    hidden = run(model.params | {'embedding': embedding})
+    return hidden @ jnp.cos(jnp.arange(hidden.shape[-1]))
+
+  jacobian_TVD = jax.jit(jax.jacrev(outputs))(model.params['embedding'])
+  return np.abs(jacobian_TVD).max(-1)[:, tokens_L]
+
+
+def test_causality(model):
+  """Output t has a gradient from token u where u <= t, and none at all where u > t."""
+  tokens_L = np.random.default_rng(2).permutation(VOCABULARY)[:7]
+  gradient_TL = sees(
+    model, lambda p: model.encode(p, tokens_L[None, None]).hidden_PGTD[0, 0], tokens_L
+  )
+  np.testing.assert_array_equal(gradient_TL > 1e-6, np.tri(7, dtype=bool))
+  np.testing.assert_array_equal(gradient_TL[~np.tri(7, dtype=bool)], 0)
+
+
+def test_causality_of_multi_token_prediction(v3):
+  """Entry t reads tokens up to t + 1 and predicts t + 2: it must not see that."""
+  tokens_L = np.random.default_rng(2).permutation(VOCABULARY)[:7]
+  gradient_TL = sees(v3, lambda p: v3.second(p, tokens_L[None])[0], tokens_L)
+  expected = np.tri(6, 7, k=1, dtype=bool)
+  np.testing.assert_array_equal(gradient_TL > 1e-6, expected)
+  np.testing.assert_array_equal(gradient_TL[~expected], 0)
+
+
+def test_multi_token_prediction_trains_itself_and_the_trunk(v3):
+  tokens = TOKENS_BL
+  gradient = jax.jit(jax.grad(lambda p: jnp.sum(jnp.sin(v3.second(p, tokens)))))(v3.params)
+  flat = {
+    jax.tree_util.keystr(path, simple=True, separator='/'): np.abs(leaf).max()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(gradient)
+  }
+  unused = {name for name, size in flat.items() if size == 0}
+  # The head and the embedding are shared; the main model's last norm has no part in it.
+  biases = {'expert_layers/moe/selection_bias', 'mtp/layer/moe/selection_bias'}
+  assert unused == biases | {'final_norm/scale'}
+
+
+def test_multi_token_prediction_reports_its_routing(v3):
+  out = v3.encode(v3.params, TOKENS_BL[:, None])
+  _, routing = v3.plain('predict_second')(v3.params, out, TOKENS_BL[:, None])
+  assert routing.chosen_PGTQ.shape == (2, 1, 8, 3)
+  np.testing.assert_array_equal(routing.load_PGE.sum(-1), 8 * 3)
+
+
+def test_model_without_module_says_how_to_get_one(gqa):
+  out = gqa.encode(gqa.params, TOKENS_BL[:, None])
+  with pytest.raises(
+    ValueError, match=r'no multi-token prediction module: set model\.num_mtp to 1'
+  ):
+    gqa.plain('predict_second')(gqa.params, out, TOKENS_BL[:, None])
+
+
+def test_tied_head_is_the_embedding_and_untied_is_not(gqa):
+  hidden = np.random.default_rng(0).normal(size=(3, 12))
+  assert 'head' not in gqa.params
+  np.testing.assert_allclose(
+    gqa.plain('unembed')(gqa.params, hidden), hidden @ gqa.params['embedding'].T, atol=1e-5
+  )
+  untied = Subject.of(dataclasses.replace(gqa.config, tied=False))
+  assert untied.params['head'].shape == (12, VOCABULARY)
+  np.testing.assert_allclose(
+    untied.plain('unembed')(untied.params, hidden), hidden @ untied.params['head'], atol=1e-5
+  )
+
+
+def test_replayed_choices_of_the_whole_model(v3):
+  """Own choices change nothing, others change outputs, from the layer they differ in on."""
+  tokens = TOKENS_BL[:, None]
+  out = v3.encode(v3.params, tokens)
+  chosen = out.routing.chosen_PGTQ
+  again = v3.encode(v3.params, tokens, chosen_NPGTQ=chosen)
+  np.testing.assert_allclose(again.hidden_PGTD, out.hidden_PGTD, atol=1e-6)
+  other = chosen.at[1].set((chosen[1] + 1) % 8)
+  changed = v3.encode(v3.params, tokens, chosen_NPGTQ=other)
+  np.testing.assert_array_equal(changed.routing.chosen_PGTQ, other)
+  assert np.abs(changed.hidden_PGTD - out.hidden_PGTD).max() > 0.01
+  np.testing.assert_allclose(
+    changed.cache['expert_layers']['latent'][1], out.cache['expert_layers']['latent'][1], atol=1e-6
+  )
+
+
+def test_routing_statistics_leave_out_masked_tokens(v3):
+  mask = np.arange(9) < np.array([[[4]], [[9]]])
+  out = v3.encode(v3.params, TOKENS_BL[:, None], mask_PGT=mask)
+  np.testing.assert_array_equal(out.routing.load_PGE.sum(-1), np.tile([[[12], [27]]], (2, 1, 1)))
+  np.testing.assert_allclose(
+    out.routing.affinity_PGE.sum(-1), np.tile([[[4], [9]]], (2, 1, 1)), rtol=1e-5
+  )
+
+
+def in_bfloat16(config):
+  return Subject.of(dataclasses.replace(config, dtype='bfloat16'))
+
+
+@pytest.mark.parametrize('config', [GQA_CONFIG, V3_CONFIG], ids=['gqa', 'v3'])
+def test_bfloat16_is_for_activations_alone(config):
+  """Parameters and their gradients stay float32, and so do logits and router statistics."""
+  model = in_bfloat16(config)
+  initial = jax.eval_shape(Transformer(model.config).init, jax.random.key(0), TOKENS_BL)
+  assert {leaf.dtype for leaf in jax.tree.leaves(initial)} == {jnp.dtype('float32')}
+
+  def loss(params):
+    out = model.plain('__call__')(params, TOKENS_BL)
+    return jnp.mean(out.logits_BLV**2), out
+
+  (_, out), gradient = jax.eval_shape(jax.value_and_grad(loss, has_aux=True), model.params)
+  assert {leaf.dtype for leaf in jax.tree.leaves(gradient)} == {jnp.dtype('float32')}
+  assert out.logits_BLV.dtype == jnp.float32
+  assert out.hidden_PGTD.dtype == out.residual_PGTD.dtype == jnp.bfloat16
+  assert {leaf.dtype for leaf in jax.tree.leaves(out.cache)} == {jnp.dtype('bfloat16')}
+  if out.routing is not None:
+    assert out.routing.affinity_PGE.dtype == jnp.float32
+
+
+def test_bfloat16_computes_the_same_function(gqa):
+  found = in_bfloat16(GQA_CONFIG).call(gqa.params, TOKENS_BL).logits_BLV
+  expected = gqa.call(gqa.params, TOKENS_BL).logits_BLV
+  error = np.abs(found - expected).max() / np.abs(expected).max()
+  assert 1e-4 < error < 0.05  # It did round, and no more than eight bits do.
+
+
+def remat_loss(model, tokens_BL):
+  """A loss through the main model and, if it has one, the multi-token prediction module."""
+
+  def loss(params):
+    out = model.plain('encode')(params, tokens_BL[:, None])
+    total = jnp.sum(jnp.sin(out.hidden_PGTD))
+    if model.config.num_mtp:
+      total += jnp.sum(jnp.sin(model.plain('predict_second')(params, out, tokens_BL[:, None])[0]))
+    return total
+
+  return loss
+
+
+def kept(config, remat):
+  """Shapes of what the forward pass leaves to the backward pass."""
+  model = Subject.of(dataclasses.replace(config, remat=remat))
+  loss = remat_loss(model, TOKENS_BL)
+  return [
+    leaf.shape
+    for leaf in jax.tree.leaves(jax.eval_shape(lambda p: jax.vjp(loss, p)[1], model.params))
+  ]
+
+
+@pytest.mark.parametrize('config', [GQA_CONFIG, V2_CONFIG, V3_CONFIG], ids=['gqa', 'v2', 'v3'])
+def test_remat_policies_keep_less(config):
+  sizes = {
+    remat: sum(math.prod(shape) for shape in kept(config, remat))
+    for remat in ('none', 'dots', 'full')
+  }
+  assert sizes['full'] < 0.8 * sizes['dots'] < 0.5 * sizes['none']
+
+
+def test_remat_covers_every_block():
+  """Attention scores of 9 tokens, or of 8 in the multi-token prediction module, are not kept."""
+
+  def scores(remat):
+    return {shape[-2:] for shape in kept(V3_CONFIG, remat)} & {(9, 9), (8, 8)}
+
+  assert scores('none') == {(9, 9), (8, 8)}
+  assert scores('dots') == scores('full') == set()
+
+
+@pytest.mark.parametrize('remat', ['dots', 'full'])
+def test_remat_changes_neither_loss_nor_gradient(v3, remat):
+  other = Subject.of(dataclasses.replace(V3_CONFIG, remat=remat))
+  found, expected = (compiled_gradient(model.config)(model.params) for model in (other, v3))
+  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * max(1, np.abs(b).max()))
+
+
+@functools.cache
+def compiled_gradient(config):
+  model = Subject(config, {})
+  return jax.jit(jax.value_and_grad(remat_loss(model, TOKENS_BL)))
+
+
+def test_remat_saves_memory_of_the_compiled_program():
+  """Eight layers of 64 tokens: scores alone are 8 * 4 * 64 * 64 numbers unless made again."""
+  tokens = jnp.zeros((1, 64), int)
+
+  def peak(remat):
+    model = Subject.of(dataclasses.replace(GQA_CONFIG, num_layers=8, remat=remat))
+    gradient = jax.jit(jax.grad(remat_loss(model, tokens)))
+    return gradient.lower(model.params).compile().memory_analysis().temp_size_in_bytes
+
+  assert peak('full') < 0.5 * peak('none')
+
+
+def test_initial_weights():
+  """Normal with the given deviation; norms one, biases and selection biases zero."""
+  config = dataclasses.replace(V3_CONFIG, vocab_size=400, init_std=0.006)
+  params = jax.jit(Transformer(config).init)(jax.random.key(0), TOKENS_BL)['params']
+  moe = params['expert_layers']['moe']
+  np.testing.assert_array_equal(moe['selection_bias'], 0)
+  np.testing.assert_array_equal(params['final_norm']['scale'], 1)
+  for leaf in (params['embedding'], params['head'], moe['gate'], moe['down']):
+    assert np.std(leaf) == pytest.approx(0.006, rel=0.06)
+  assert (moe['gate'][0] != moe['gate'][1]).all()  # Every layer draws its own.
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ({'dtype': 'float16'}, r"model\.dtype is 'float16', allowed are 'float32', 'bfloat16'"),
+    ({'remat': 'some'}, r"model\.remat is 'some', allowed are 'none', 'dots', 'full'"),
+    ({'num_mtp': 2}, r'num_mtp is 2, allowed are 0 and 1: change model\.num_mtp'),
+    ({'num_dense_layers': 4}, 'num_dense_layers 4 exceeds num_layers 3'),
+    ({'moe': None}, 'num_dense_layers 1 has no effect without experts: set model.moe'),
+  ],
+)
+def test_impossible_models_are_refused(change, message):
+  with pytest.raises(ValueError, match=message):
+    dataclasses.replace(V3_CONFIG, **change)
+
+
+def test_stacks():
+  assert V3_CONFIG.stacks == {'dense_layers': 1, 'expert_layers': 2}
+  assert V2_CONFIG.stacks == {'expert_layers': 2}
+  assert GQA_CONFIG.stacks == {'dense_layers': 2}
