@@ -148,6 +148,13 @@ def parameter_shardings(params: Any, mesh: Mesh) -> Any:
   return shardings
 
 
+def place_parameters(params: Any, mesh: Mesh | None) -> Any:
+  """Puts parameters where the table says; without a mesh, on the device."""
+  if mesh is None:
+    return jax.device_put(params)
+  return jax.device_put(params, parameter_shardings(params, mesh))
+
+
 def num_parts(mesh: Mesh, axes: str | tuple[str, ...] | None) -> int:
   """Returns into how many parts a dimension along these mesh axes is split."""
   names = (axes,) if isinstance(axes, str) else axes or ()

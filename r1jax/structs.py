@@ -17,8 +17,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 from flax import struct
+
+Array = Any  # jax.Array on devices and inside jit, np.ndarray on the host.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +50,9 @@ class Prompts:
       number drawn for it, so a prompt's samples do not depend on the batch it is decoded in.
   """
 
-  tokens_PS: jax.Array
-  length_P: jax.Array
-  address_P: jax.Array
+  tokens_PS: Array
+  length_P: Array
+  address_P: Array
 
 
 @struct.dataclass
@@ -64,8 +65,8 @@ class Experts:
       output predicts completion token t.
   """
 
-  prefix_NPSQ: jax.Array
-  suffix_NPGTQ: jax.Array
+  prefix_NPSQ: Array
+  suffix_NPGTQ: Array
 
 
 @struct.dataclass
@@ -85,9 +86,9 @@ class Rollouts:
   """
 
   prompts: Prompts
-  tokens_PGT: jax.Array
-  length_PG: jax.Array
-  logp_PGT: jax.Array
-  margin_PGT: jax.Array
-  stopped_PG: jax.Array
+  tokens_PGT: Array
+  length_PG: Array
+  logp_PGT: Array
+  margin_PGT: Array
+  stopped_PG: Array
   experts: Experts | None

@@ -19,7 +19,7 @@ from flax import struct
 from r1jax.decoding.sampling import Sampler, address, draw, uniform
 from r1jax.decoding.scoring import encode_prompts, last_prompt_token
 from r1jax.model.cache import Prefix, Suffix, append, empty_suffix, grow
-from r1jax.model.transformer import Transformer
+from r1jax.model.transformer import Transformer, call
 from r1jax.structs import Experts, Prompts, Rollouts
 
 
@@ -67,6 +67,7 @@ def generate(
   stop_tokens: tuple[int, ...],
   key: jax.Array,
   segment_tokens: int = 32,
+  prompt_parts: int = 1,
 ) -> Rollouts:
   """Samples `group_size` completions of each prompt.
 
@@ -83,11 +84,20 @@ def generate(
     stop_tokens: tokens that end a completion, of which they are the last.
     key: root of the random numbers, one for each step and attempt.
     segment_tokens: tokens between two looks at who is alive.
+    prompt_parts: devices over which the prompts are split; their number stays a multiple of it.
 
   Returns:
     `Rollouts` as host arrays.
+
+  Raises:
+    ValueError: if the number of prompts is no multiple of `prompt_parts`.
   """
   num_prompts = prompts.tokens_PS.shape[0]
+  if num_prompts % prompt_parts:
+    raise ValueError(
+      f'{num_prompts} prompts cannot be split over {prompt_parts} devices (mesh axes data, '
+      f'fsdp and expert): make the prompts a multiple of it or change the mesh'
+    )
   capacity = min(segment_tokens, max_tokens)
   batch, prefix_experts = _start(
     model, params, prompts, key, group_size=group_size, capacity=capacity
@@ -104,7 +114,7 @@ def generate(
     first = capacity
     if first == max_tokens or done_PG.all():
       break
-    plan = _compaction(~done_PG)
+    plan = _compaction(~done_PG, prompt_parts)
     if plan is not None:
       index_P, index_PG, live_PG = plan
       batch = _take(batch, index_P, index_PG, live_PG)
@@ -130,9 +140,7 @@ def _start(model, params, prompts: Prompts, key, *, group_size: int, capacity: i
   prefix, out = encode_prompts(model, params, prompts)
   shape = (prompts.tokens_PS.shape[0], group_size)
   token_PG = jnp.broadcast_to(last_prompt_token(prompts)[:, None], shape)
-  entries = jax.eval_shape(
-    lambda p: model.apply({'params': p}, token_PG[..., None], method='encode').cache, params
-  )
+  entries = jax.eval_shape(lambda p: call(model, p, 'encode', token_PG[..., None]).cache, params)
   batch = Batch(
     prefix,
     empty_suffix(entries, capacity),
@@ -187,15 +195,16 @@ def _nothing_drawn(model, shape, tokens: int) -> Drawn:
 
 def _step(model, params, batch: Batch, sampler, stop_tokens) -> tuple[Batch, Drawn]:
   """Reads each sample's last token and draws its next; done samples draw 0."""
-  out = model.apply(
-    {'params': params},
+  out = call(
+    model,
+    params,
+    'encode',
     batch.token_PG[..., None],
     prefix=batch.prefix,
     suffix=batch.suffix,
     absorbed=True,
-    method='encode',
   )
-  logits_PGV = model.apply({'params': params}, out.hidden_PGTD[:, :, 0], method='unembed')
+  logits_PGV = call(model, params, 'unembed', out.hidden_PGTD[:, :, 0])
   number_PG = uniform(batch.key_PG, batch.suffix.length)
   shape = number_PG.shape
   choice = draw(logits_PGV.reshape(-1, logits_PGV.shape[-1]), number_PG.reshape(-1), sampler)
@@ -216,15 +225,18 @@ def _step(model, params, batch: Batch, sampler, stop_tokens) -> tuple[Batch, Dra
   return batch, drawn
 
 
-def _bucket(number: int, largest: int) -> int:
-  """Returns the smallest of `largest`, its half, quarter, ... (rounded up) that holds `number`."""
+def _bucket(number: int, largest: int, multiple: int = 1) -> int:
+  """Returns the smallest of `largest`, its half, quarter, ... that holds `number`.
+
+  Halves are rounded up to a multiple of `multiple`.
+  """
   size = largest
-  while -(-size // 2) >= number and size > 1:
-    size = -(-size // 2)
+  while (half := -(-size // (2 * multiple)) * multiple) >= number and half < size:
+    size = half
   return size
 
 
-def _compaction(live_PG: np.ndarray):
+def _compaction(live_PG: np.ndarray, prompt_parts: int):
   """Plans a smaller batch: which prompts, which samples of each, which of those are alive.
 
   Returns:
@@ -232,7 +244,7 @@ def _compaction(live_PG: np.ndarray):
   """
   P, G = live_PG.shape
   alive_P = live_PG.sum(axis=1)
-  num_prompts = _bucket(int((alive_P > 0).sum()), P)
+  num_prompts = _bucket(int((alive_P > 0).sum()), P, prompt_parts)
   num_samples = _bucket(int(alive_P.max()), G)
   if num_prompts * num_samples * 2 > P * G:
     return None

@@ -52,8 +52,8 @@ class Draw(NamedTuple):
 
 def address(key: jax.Array, *numbers: jax.Array) -> jax.Array:
   """Returns the keys at an address: `key` folded with each number; numbers broadcast together."""
-  numbers = jnp.broadcast_arrays(*numbers)
-  keys = jnp.broadcast_to(key, numbers[0].shape)
+  shape = jnp.broadcast_shapes(*(number.shape for number in numbers))
+  keys = jnp.broadcast_to(key, shape)
   fold = jnp.vectorize(jax.random.fold_in)
   for number in numbers:
     keys = fold(keys, number)

@@ -9,7 +9,7 @@ from flax import struct
 from r1jax.decoding.sampling import log_probabilities
 from r1jax.model.cache import Prefix, as_prefix
 from r1jax.model.moe import Routing
-from r1jax.model.transformer import Output, Transformer
+from r1jax.model.transformer import Output, Transformer, call
 from r1jax.structs import Experts, Prompts
 
 
@@ -38,12 +38,13 @@ def encode_prompts(
   """Encodes all but the last token of each prompt, once for its whole group."""
   length_P = prompts.length_P - 1
   tokens_P1S = prompts.tokens_PS[:, None, :-1]
-  out = model.apply(
-    {'params': params},
+  out = call(
+    model,
+    params,
+    'encode',
     tokens_P1S,
     chosen_NPGTQ=None if experts is None else experts.prefix_NPSQ[:, :, None].astype(jnp.int32),
     mask_PGT=jnp.arange(tokens_P1S.shape[-1]) < length_P[:, None, None],
-    method='encode',
   )
   return as_prefix(out.cache, length_P), out
 
@@ -88,15 +89,16 @@ def score(
   P, G, T = tokens_PGT.shape
   first_PG1 = jnp.broadcast_to(last_prompt_token(prompts)[:, None, None], (P, G, 1))
   mask_PGT = length_mask(length_PG, T)
-  out = model.apply(
-    {'params': params},
+  out = call(
+    model,
+    params,
+    'encode',
     jnp.concatenate([first_PG1, tokens_PGT[:, :, :-1]], axis=-1),
     prefix=prefix,
     chosen_NPGTQ=None if experts is None else experts.suffix_NPGTQ.astype(jnp.int32),
     mask_PGT=mask_PGT,
-    method='encode',
   )
-  unembed = functools.partial(model.apply, {'params': params}, method='unembed')
+  unembed = functools.partial(call, model, params, 'unembed')
   logp_PGT, entropy_PGT = token_logp(
     unembed, out.hidden_PGTD, tokens_PGT, temperature=temperature, chunk_tokens=chunk_tokens
   )

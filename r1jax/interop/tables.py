@@ -14,6 +14,7 @@ A row applies if the tree of parameters has its paths, so one table covers a fam
 """
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping
@@ -116,7 +117,8 @@ class Entry:
     return self.row.layout.to_theirs(*weightless).shape
 
 
-def parameter_shapes(config: ModelConfig) -> dict[str, Shape]:
+@functools.cache
+def parameter_shapes(config: ModelConfig) -> Mapping[str, Shape]:
   """Returns the shape of every parameter by its path; no array is made."""
   tokens_BL = jax.ShapeDtypeStruct((1, 2), jnp.int32)
   tree = jax.eval_shape(Transformer(config).init, jax.random.key(0), tokens_BL)['params']

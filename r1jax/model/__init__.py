@@ -1,7 +1,7 @@
 """What is trained: a transformer that is DeepSeek-V3, Qwen2.5 or Llama 3 by config."""
 
 from r1jax.model.config import GQA, MLA, Llama3Scaling, ModelConfig, MoE, Rope, Yarn
-from r1jax.model.transformer import Output, Transformer
+from r1jax.model.transformer import Output, Transformer, call
 
 __all__ = [
   'GQA',
@@ -13,4 +13,5 @@ __all__ = [
   'Rope',
   'Transformer',
   'Yarn',
+  'call',
 ]

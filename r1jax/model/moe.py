@@ -22,11 +22,14 @@ class Routing:
     chosen_PGTQ: experts of each token, best first.
     load_PGE: number of each sequence's unmasked tokens that chose an expert.
     affinity_PGE: sum of their scores, each token's scores normalised to sum 1.
+    flips_PG: under replay, how many of the unmasked tokens' choices the router would have made
+      otherwise; 0 without replay.
   """
 
   chosen_PGTQ: jax.Array
   load_PGE: jax.Array
   affinity_PGE: jax.Array
+  flips_PG: jax.Array
 
 
 class MixtureOfExperts(nn.Module):
@@ -52,8 +55,9 @@ class MixtureOfExperts(nn.Module):
       bias_E = self.param('selection_bias', nn.initializers.zeros, (moe.num_experts,))
     else:
       bias_E = jnp.zeros(moe.num_experts)
+    preferred_PGTQ = choose(jax.lax.stop_gradient(score_PGTE + bias_E), moe)
     if chosen_PGTQ is None:
-      chosen_PGTQ = choose(jax.lax.stop_gradient(score_PGTE + bias_E), moe)
+      chosen_PGTQ = preferred_PGTQ
     weight_PGTQ = jnp.take_along_axis(score_PGTE, chosen_PGTQ, axis=-1)
     if moe.normalise:
       weight_PGTQ /= jnp.sum(weight_PGTQ, axis=-1, keepdims=True) + 1e-20
@@ -61,7 +65,7 @@ class MixtureOfExperts(nn.Module):
     out_PGTD = self._experts(x_PGTD, chosen_PGTQ, weight_PGTQ)
     if moe.num_shared:
       out_PGTD += SwiGLU(config, moe.num_shared * moe.width, name='shared')(x_PGTD)
-    return out_PGTD, _routing(score_PGTE, chosen_PGTQ, mask_PGT)
+    return out_PGTD, _routing(score_PGTE, preferred_PGTQ, chosen_PGTQ, mask_PGT)
 
   def _scores(self, x_PGTD):
     """Returns the affinity of tokens to experts, in float32."""
@@ -104,15 +108,17 @@ def choose(biased_PGTE: jax.Array, moe: MoE) -> jax.Array:
   return jax.lax.top_k(biased_PGTE, moe.top_k)[1]
 
 
-def _routing(score_PGTE, chosen_PGTQ, mask_PGT) -> Routing:
+def _routing(score_PGTE, preferred_PGTQ, chosen_PGTQ, mask_PGT) -> Routing:
   num_experts = score_PGTE.shape[-1]
   counted = mask_PGT[..., None].astype(jnp.float32)
   chosen_PGTE = jnp.sum(jax.nn.one_hot(chosen_PGTQ, num_experts), axis=-2)
+  preferred_PGTE = jnp.sum(jax.nn.one_hot(preferred_PGTQ, num_experts), axis=-2)
   share_PGTE = score_PGTE / jnp.sum(score_PGTE, axis=-1, keepdims=True)
   return Routing(
     chosen_PGTQ,
     jax.lax.stop_gradient(jnp.sum(chosen_PGTE * counted, axis=2)),
     jnp.sum(share_PGTE * counted, axis=2),
+    jnp.sum(jnp.maximum(preferred_PGTE - chosen_PGTE, 0) * counted, axis=(2, 3)),
   )
 
 

@@ -44,6 +44,11 @@ class Output:
   logits_BLV: jax.Array | None = None
 
 
+def call(model: 'Transformer', params: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+  """Calls a method of the model as a pure function of its parameters."""
+  return model.apply({'params': params}, *args, method=method, **kwargs)
+
+
 class Block(nn.Module):
   """Attention, then a dense or expert feed-forward, each behind a norm and a residual."""
 

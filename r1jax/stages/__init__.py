@@ -1,0 +1,1 @@
+"""What happens: the stages of the paper, each from a policy to a policy."""

@@ -12,7 +12,7 @@ from flax import struct
 from r1jax.algorithms import balance, reductions, sft
 from r1jax.algorithms.measures import Mean
 from r1jax.decoding.scoring import token_logp
-from r1jax.model import Transformer
+from r1jax.model import Transformer, call
 from r1jax.model.moe import Routing
 from r1jax.training.step import Report
 
@@ -34,10 +34,6 @@ class Rows:
     """Returns rows in which every target weighs the same."""
     return cls(tokens_BL, reductions.token_mean(jnp.ones_like(tokens_BL)))
 
-  def microbatches(self, count: int) -> 'Rows':
-    """Returns the rows in `count` parts along a new leading axis."""
-    return jax.tree.map(lambda array: array.reshape(count, -1, array.shape[-1]), self)
-
 
 def loss(
   params,
@@ -58,12 +54,15 @@ def loss(
     balance_weight: alpha of DeepSeek-V3 eq. 17.
     chunk_tokens: positions whose logits exist at one time, or None for all.
   """
-  apply = functools.partial(model.apply, {'params': params})
+  apply = functools.partial(call, model, params)
   logp = functools.partial(
-    token_logp, functools.partial(apply, method='unembed'), temperature=1.0, chunk_tokens=chunk_tokens
+    token_logp,
+    functools.partial(apply, 'unembed'),
+    temperature=1.0,
+    chunk_tokens=chunk_tokens,
   )
   tokens_B1L = rows.tokens_BL[:, None]
-  out = apply(tokens_B1L, method='encode')
+  out = apply('encode', tokens_B1L)
   logp_BL = logp(out.hidden_PGTD[:, :, :-1], tokens_B1L[:, :, 1:])[0][:, 0]
   weight_BL = rows.weight_BL[:, 1:]
   total, found = sft.loss(logp_BL, weight_BL, weight_BL)
@@ -72,7 +71,7 @@ def loss(
     load['expert_layers'] = jnp.sum(out.routing.load_PGE, axis=(1, 2))
     total += _balance_loss(out.routing, balance_weight, rows)
   if mtp_weight:
-    hidden, routing = apply(out, tokens_B1L, method='predict_second')
+    hidden, routing = apply('predict_second', out, tokens_B1L)
     second_BL = logp(hidden[:, :, :-1], tokens_B1L[:, :, 2:])[0][:, 0]
     mtp_loss, _ = sft.loss(second_BL, weight_BL[:, 1:], weight_BL[:, 1:])
     total += mtp_weight * mtp_loss

@@ -1,4 +1,4 @@
-"""AdamW as DeepSeek-V3 uses it (arXiv:2412.19437 sec. 4.2), blind to the experts' selection bias."""
+"""AdamW as DeepSeek-V3 uses it (arXiv:2412.19437 sec. 4.2); selection biases are not its own."""
 
 import dataclasses
 from collections.abc import Callable

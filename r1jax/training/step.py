@@ -1,10 +1,11 @@
-"""One update of the parameters: gradient over microbatches, optimiser, expert balance.
+"""One update of the parameters: gradients of parts, optimiser, expert balance.
 
 Letters: N expert layers.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,24 +17,14 @@ from r1jax.training.optimizer import global_norm
 from r1jax.training.state import TrainState
 
 
-class Splits(Protocol):
-  """A batch that can be taken in parts."""
-
-  def microbatches(self, count: int) -> 'Splits':
-    """Returns the batch with a new leading axis of `count` parts on every leaf."""
-    ...
-
-
-BatchT = TypeVar('BatchT', bound=Splits)
-
-
 @struct.dataclass
 class Report:
   """What a loss says beside its value.
 
   Attributes:
-    measures: metrics that microbatches add up right.
-    load: tokens that chose each expert: path of the parameters of the expert layers -> `[.., E]`.
+    measures: metrics that parts of a batch add up right.
+    load: tokens that chose each expert, `[N, E]` or `[E]`, by the path of the parameters of the
+      layers above their `moe`, with '/' between names.
   """
 
   measures: Mapping[str, measures.Measure]
@@ -43,34 +34,71 @@ class Report:
 Loss = Callable[[Any, Any], tuple[jax.Array, Report]]
 
 
-def train_step(
-  state: TrainState,
-  batch: Splits,
-  *,
-  loss: Loss,
-  optimizer: optax.GradientTransformation,
-  num_microbatches: int,
-  bias_speed: float,
-) -> tuple[TrainState, dict[str, jax.Array]]:
-  """Takes one update; if loss or gradient is not finite, skips it and counts.
+class Step:
+  """The jitted update of one loss and optimiser.
+
+  A batch may come in parts whose shapes differ, such as short and long answers: gradients are
+  summed, so weights in the loss must be normalised over the whole batch.
 
   Args:
-    state: before the update.
-    batch: its weights are already normalised over the whole batch, so microbatches add up.
-    loss: of parameters and (micro)batch.
+    loss: of parameters and a part of the batch.
     optimizer: as `r1jax.training.optimizer.adamw`.
-    num_microbatches: parts whose gradients are summed one after the other, to save memory.
     bias_speed: of the balance rule for the experts' selection bias; 0 leaves it.
-
-  Returns:
-    The new state and metrics, among them `loss`, `gradient_norm` and `skipped`.
   """
-  value, report, gradient = accumulate(loss, state.params, batch, num_microbatches)
-  norm = global_norm(gradient)
+
+  def __init__(self, loss: Loss, optimizer: optax.GradientTransformation, *, bias_speed: float):
+    take = functools.partial(update, optimizer=optimizer, bias_speed=bias_speed)
+    self._gradient = jax.jit(functools.partial(gradient, loss))
+    self._add = jax.jit(add, donate_argnums=0)
+    self._update = jax.jit(take, donate_argnums=(0, 1))
+    self._whole = jax.jit(
+      lambda state, part: take(state, gradient(loss, state.params, part)), donate_argnums=0
+    )
+
+  def __call__(
+    self, state: TrainState, parts: Sequence[Any]
+  ) -> tuple[TrainState, dict[str, jax.Array]]:
+    """Takes one update on the parts of a batch; `state` is used up.
+
+    Returns:
+      The new state and metrics, among them `loss`, `gradient_norm` and `skipped`: 1 if loss or
+      gradient was not finite, so that parameters and moments stayed as they were.
+    """
+    if len(parts) == 1:
+      return self._whole(state, parts[0])
+    total = self._gradient(state.params, parts[0])
+    for part in parts[1:]:
+      total = self._add(total, self._gradient(state.params, part))
+    return self._update(state, total)
+
+
+def gradient(loss: Loss, params: Any, part: Any) -> tuple[jax.Array, Report, Any]:
+  """Returns loss, report and gradient of a part of a batch."""
+  (value, report), tree = jax.value_and_grad(loss, has_aux=True)(params, part)
+  return value, report, tree
+
+
+def add(total: tuple[jax.Array, Report, Any], part: tuple[jax.Array, Report, Any]):
+  """Returns the sum of two results of `gradient`."""
+  value, tree = jax.tree.map(jnp.add, (total[0], total[2]), (part[0], part[2]))
+  stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), total[1].measures, part[1].measures)
+  load = jax.tree.map(jnp.add, total[1].load, part[1].load)
+  return value, Report(measures.reduce(stacked), load), tree
+
+
+def update(
+  state: TrainState,
+  result: tuple[jax.Array, Report, Any],
+  *,
+  optimizer: optax.GradientTransformation,
+  bias_speed: float,
+) -> tuple[TrainState, dict[str, jax.Array]]:
+  """Applies the gradient and the balance rule, unless the loss or the gradient is not finite."""
+  value, report, tree = result
+  norm = global_norm(tree)
   finite = jnp.isfinite(value) & jnp.isfinite(norm)
-  updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
-  params = optax.apply_updates(state.params, updates)
-  params = balanced(params, report.load, speed=bias_speed)
+  updates, optimizer_state = optimizer.update(tree, state.optimizer, state.params)
+  params = balanced(optax.apply_updates(state.params, updates), report.load, speed=bias_speed)
 
   def keep(new, old):
     return jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, old)
@@ -89,29 +117,12 @@ def train_step(
   return state, metrics
 
 
-def accumulate(loss: Loss, params: Any, batch: Splits, count: int):
-  """Returns loss, report and gradient of a batch, taken in `count` parts."""
-  gradient_of = jax.value_and_grad(loss, has_aux=True)
-  if count == 1:
-    (value, report), gradient = gradient_of(params, batch)
-    return value, report, gradient
-
-  def one(total, microbatch):
-    (value, report), gradient = gradient_of(params, microbatch)
-    return jax.tree.map(jnp.add, total, (value, gradient)), report
-
-  zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
-  (value, gradient), reports = jax.lax.scan(one, zero, batch.microbatches(count))
-  load = jax.tree.map(lambda part: jnp.sum(part, axis=0), reports.load)
-  return value, Report(measures.reduce(reports.measures), load), gradient
-
-
 def balanced(params: Any, load: Mapping[str, jax.Array], *, speed: float) -> Any:
   """Returns parameters whose selection biases have moved by the balance rule.
 
   Args:
-    params: tree of parameters; a path in `load` names the layer above its `moe`.
-    load: tokens that chose each expert, `[N, E]` or `[E]`, by path with '/' between names.
+    params: tree of parameters.
+    load: as in `Report`.
     speed: size of the change.
   """
   for path, load_NE in load.items():
@@ -121,10 +132,10 @@ def balanced(params: Any, load: Mapping[str, jax.Array], *, speed: float) -> Any
 
 def _moved(tree: Any, path: tuple[str, ...], load: jax.Array, speed: float) -> Any:
   name, *rest = path
-  if rest:
-    return tree if name not in tree else {**tree, name: _moved(tree[name], tuple(rest), load, speed)}
   if name not in tree:
     return tree  # A model whose experts are chosen without a bias.
+  if rest:
+    return {**tree, name: _moved(tree[name], tuple(rest), load, speed)}
   bias_NE = tree[name].reshape(-1, load.shape[-1])
   new_NE = balance.update_bias(bias_NE, load.reshape(bias_NE.shape), speed=speed)
   return {**tree, name: new_NE.reshape(tree[name].shape)}

@@ -1,10 +1,13 @@
 import os
+import pathlib
+import sys
 
 import pytest
 
-os.environ.setdefault('HF_HUB_OFFLINE', '1')
+os.environ.setdefault('HF_HUB_OFFLINE', '1')  # Read when transformers is imported.
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-models = pytest.importorskip('models', reason='needs torch and transformers: .[test]')
+import interop_models
 
 
 @pytest.fixture(scope='session')
@@ -14,7 +17,7 @@ def exchanged(tmp_path_factory):
 
   def of(name):
     if name not in made:
-      made[name] = models.exchange(name, tmp_path_factory.mktemp(name) / 'model')
+      made[name] = interop_models.exchange(name, tmp_path_factory.mktemp(name) / 'model')
     return made[name]
 
   return of

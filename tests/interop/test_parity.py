@@ -1,7 +1,9 @@
 """What we write, transformers computes as we do; what it writes, we read back."""
 
+import functools
+
+import interop_models as models
 import jax
-import models
 import numpy as np
 import pytest
 import torch
@@ -78,23 +80,22 @@ def test_what_transformers_writes_is_read_back(exchanged, name, tmp_path):
 
 def test_mtp_module_equals(exchanged):
   model = exchanged('v3')
-  # Known to transformers for layer 61 of the published model alone.
-  model.torch_model._keys_to_ignore_on_load_unexpected = [r'model\.layers\.3.*']
-  module = MtpModel.from_pretrained(model.torch_model)
+  torch_model, _ = models.load_torch(model.folder)
+  # transformers knows the module as layer 61 alone, as in the published model.
+  torch_model._keys_to_ignore_on_load_unexpected = [r'model\.layers\.3.*']
+  module = MtpModel.from_pretrained(torch_model)
   tokens, length = torch.tensor(TOKENS_BL), TOKENS_BL.shape[1]
   with torch.no_grad():
-    hidden = model.torch_model.model(tokens).last_hidden_state[:, :-1]
+    hidden = torch_model.model(tokens).last_hidden_state[:, :-1]
     position = torch.arange(1, length)[None]
     second = module.forward_layer(0, hidden, position, None, input_ids=tokens[:, 1:])
     theirs_BLV = module._project_to_logits(second).numpy()
 
-  transformer, variables = Transformer(model.config), {'params': model.params}
-
   @jax.jit
-  def ours():
-    tokens_B1L = TOKENS_BL[:, None]
-    out = transformer.apply(variables, tokens_B1L, method='encode')
-    hidden, _ = transformer.apply(variables, out, tokens_B1L, method='predict_second')
-    return transformer.apply(variables, hidden, method='unembed')[:, 0]
+  def ours(params, tokens_B1L):
+    apply = functools.partial(Transformer(model.config).apply, {'params': params})
+    hidden, _ = apply(apply(tokens_B1L, method='encode'), tokens_B1L, method='predict_second')
+    return apply(hidden, method='unembed')[:, 0]
 
-  np.testing.assert_allclose(ours(), theirs_BLV, atol=1e-4, rtol=0)
+  ours_BLV = ours(model.params, TOKENS_BL[:, None])
+  np.testing.assert_allclose(ours_BLV, theirs_BLV, atol=1e-4, rtol=0)

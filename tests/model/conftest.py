@@ -1,6 +1,12 @@
 """Fixtures of the package's tests: the three families of `families.py`."""
 
+import pathlib
+import sys
+
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
 from families import subject
 
 
@@ -18,8 +24,3 @@ def gqa():
 @pytest.fixture
 def v3():
   return subject('v3')
-
-
-@pytest.fixture
-def v2():
-  return subject('v2')

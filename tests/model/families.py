@@ -10,6 +10,7 @@ import numpy as np
 from r1jax.model import GQA, MLA, Llama3Scaling, ModelConfig, MoE, Rope, Transformer, Yarn
 
 VOCABULARY = 19
+QUICK = {'xla_backend_optimization_level': 0}  # Most of the time of these tests is compilation.
 
 # Short original contexts and low thetas put pairs on both sides of the extensions' ramps.
 GQA_CONFIG = ModelConfig(
@@ -26,7 +27,15 @@ V3_CONFIG = ModelConfig(
   num_layers=3,
   model_dim=12,
   mlp_dim=20,
-  attention=MLA(num_heads=2, query_rank=10, kv_rank=8, nope_dim=4, rope_dim=6, value_dim=5),
+  attention=MLA(
+    num_heads=2,
+    query_rank=10,
+    kv_rank=8,
+    nope_dim=4,
+    rope_dim=6,
+    value_dim=5,
+    norm_epsilon=1e-2,
+  ),
   rope=Rope(
     theta=50.0,
     scaling=Yarn(factor=40.0, original_positions=32, beta_fast=4.0, mscale=1.0, mscale_all_dim=0.5),
@@ -43,6 +52,7 @@ V3_CONFIG = ModelConfig(
   ),
   num_dense_layers=1,
   num_mtp=1,
+  norm_epsilon=1e-3,
 )
 V2_CONFIG = ModelConfig(
   vocab_size=VOCABULARY,
@@ -97,11 +107,11 @@ class Subject:
 
   @functools.cached_property
   def encode(self):
-    return jax.jit(self.plain('encode'), static_argnames='absorbed')
+    return jax.jit(self.plain('encode'), static_argnames='absorbed', compiler_options=QUICK)
 
   @functools.cached_property
   def call(self):
-    return jax.jit(self.plain('__call__'))
+    return jax.jit(self.plain('__call__'), compiler_options=QUICK)
 
   @functools.cached_property
   def second(self):
@@ -112,7 +122,7 @@ class Subject:
       hidden, _ = self.plain('predict_second')(params, out, tokens_BL[:, None])
       return self.plain('unembed')(params, hidden)[:, 0]
 
-    return jax.jit(run)
+    return jax.jit(run, compiler_options=QUICK)
 
   def plain(self, method):
     def run(params, *args, **kwargs):
@@ -124,3 +134,23 @@ class Subject:
 @functools.cache
 def subject(name):
   return Subject.of({'gqa': GQA_CONFIG, 'v3': V3_CONFIG, 'v2': V2_CONFIG}[name])
+
+
+def sees(model, run, tokens_L):
+  """Which outputs depend on which tokens: the size of their derivative, `[..., L]`.
+
+  `run` maps parameters to outputs `[..., n]`. The tokens are all different, so that each has a row
+  of the embedding to itself, along which the outputs are differentiated.
+  """
+  assert len(set(tokens_L)) == len(tokens_L)
+  embedding_VD = model.params['embedding']
+
+  def response(token):
+    def outputs(step):
+      moved = embedding_VD.at[token].add(step * jnp.cos(jnp.arange(embedding_VD.shape[1])))
+      return run(model.params | {'embedding': moved})
+
+    return jnp.abs(jax.jvp(outputs, (0.0,), (1.0,))[1]).max(-1)
+
+  responses = jax.jit(lambda tokens: jax.lax.map(response, tokens), compiler_options=QUICK)
+  return np.moveaxis(responses(tokens_L), 0, -1)

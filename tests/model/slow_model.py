@@ -183,11 +183,10 @@ def moe(x_LD, p, config, chosen_LQ=None):
 
 def block(x_LD, p, config, chosen_LQ=None):
   """One layer; returns its output and the experts chosen, None if it has none."""
-  epsilon = config.norm_epsilon
-  normed = np.array([rms_norm(x, p['attention_norm']['scale'], epsilon) for x in x_LD])
+  normed = normalise(x_LD, p['attention_norm'], config)
   attention = mla if isinstance(config.attention, MLA) else gqa
   x_LD = x_LD + attention(normed, p['attention'], config)
-  normed = np.array([rms_norm(x, p['mlp_norm']['scale'], epsilon) for x in x_LD])
+  normed = normalise(x_LD, p['mlp_norm'], config)
   if 'mlp' in p:
     return x_LD + swiglu(normed, p['mlp']), None
   out, chosen = moe(normed, p['moe'], config, chosen_LQ)

@@ -47,7 +47,7 @@ CONFIGS = {
   'v3-plain': decoder(
     DIRECT,
     rope=Rope(theta=500.0),
-    moe=MoE(8, top_k=2, width=12, num_shared=1, normalise=False),
+    moe=MoE(8, top_k=2, width=12, num_shared=0, normalise=False),
     tied=True,
     norm_epsilon=1e-3,
   ),

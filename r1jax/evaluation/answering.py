@@ -1,0 +1,109 @@
+"""From problems to answers as text: prompt, group decoder, tokenizer."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from r1jax import sharding
+from r1jax.decoding import Sampler, generate
+from r1jax.model import Transformer
+from r1jax.structs import Problem, Rollouts
+from r1jax.tasks import batching
+from r1jax.text.tokenizer import Tokenizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+  """A group of answers to each of some problems.
+
+  Attributes:
+    problems: what was asked.
+    rollouts: the answers as tokens.
+    texts: the same as `[P][G]` text, with what the template prefilled, without the stop token.
+  """
+
+  problems: Sequence[Problem]
+  rollouts: Rollouts
+  texts: list[list[str]]
+
+  @property
+  def truncated_PG(self) -> np.ndarray:
+    """True where the limit of tokens ended the answer."""
+    return ~np.asarray(self.rollouts.stopped_PG)
+
+
+@dataclasses.dataclass(frozen=True)
+class Answering:
+  """How problems are asked and answers sampled.
+
+  Attributes:
+    model: whose `config` is that of the parameters.
+    tokenizer: of the model.
+    template: makes a prompt's text of a question.
+    prefill: how every answer is made to begin, such as '<think>'; part of the response.
+    group_size: answers to each problem.
+    max_prompt_tokens: a longer prompt is an error.
+    max_completion_tokens: an answer is truncated there.
+    sampler: how tokens are chosen.
+    segment_tokens: tokens between two compactions of the batch.
+    mesh: devices to decode on, or None for one.
+  """
+
+  model: Transformer
+  tokenizer: Tokenizer
+  template: Callable[[str], str]
+  prefill: str
+  group_size: int
+  max_prompt_tokens: int
+  max_completion_tokens: int
+  sampler: Sampler
+  segment_tokens: int
+  mesh: Mesh | None = None
+
+  def __call__(
+    self, params: Any, problems: Sequence[Problem], key: jax.Array, *, first_address: int = 0
+  ) -> Answers:
+    """Samples the groups of answers.
+
+    Args:
+      params: tree of parameters.
+      problems: what to ask; their number must be a multiple of the mesh's parts.
+      key: root of the random numbers of this step and attempt.
+      first_address: number of the first problem within the step.
+    """
+    prompts = batching.prompts(
+      problems,
+      template=lambda question: self.template(question) + self.prefill,
+      tokenizer=self.tokenizer,
+      max_tokens=self.max_prompt_tokens,
+      pad_to=self.max_prompt_tokens,
+      first_address=first_address,
+    )
+    rollouts = generate(
+      self.model,
+      params,
+      sharding.place(prompts, self.mesh),
+      group_size=self.group_size,
+      max_tokens=self.max_completion_tokens,
+      sampler=self.sampler,
+      stop_tokens=(self.tokenizer.eos_id,),
+      key=key,
+      segment_tokens=self.segment_tokens,
+      prompt_parts=sharding.prompt_parts(self.mesh),
+    )
+    return Answers(problems, rollouts, self._texts(rollouts))
+
+  def _texts(self, rollouts: Rollouts) -> list[list[str]]:
+    tokens_PGT, stopped_PG = np.asarray(rollouts.tokens_PGT), np.asarray(rollouts.stopped_PG)
+    length_PG = np.asarray(rollouts.length_PG) - stopped_PG
+    return [
+      [
+        self.prefill + self.tokenizer.decode(tokens[:length].tolist())
+        for tokens, length in zip(group, lengths)
+      ]
+      for group, lengths in zip(tokens_PGT, length_PG)
+    ]

@@ -1,0 +1,61 @@
+"""Measures a model on a fixed set of problems."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from r1jax.evaluation.answering import Answering
+from r1jax.evaluation.judging import Extract, Term, judge
+from r1jax.structs import Problem
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark:
+  """Problems, how they are asked, and who judges the answers.
+
+  Attributes:
+    split: names the problems in records.
+    problems: what is asked.
+    answering: how; its group size is the number of samples.
+    batch_size: problems decoded at a time; the last batch is filled up with the first problems.
+    judges: as in `judging.judge`.
+    seed: of the samples.
+  """
+
+  split: str
+  problems: Sequence[Problem]
+  answering: Answering
+  batch_size: int
+  judges: Mapping[str, tuple[Term, Extract]]
+  seed: int
+
+  def __call__(
+    self, params: Any, *, step: int, check: Callable[[], None] = lambda: None
+  ) -> dict[str, Any]:
+    """Returns the evaluation of `params`; the same parameters always get the same one.
+
+    Args:
+      params: tree of parameters.
+      step: recorded with it.
+      check: called between batches; it may raise to stop.
+    """
+    start = time.perf_counter()
+    texts: list[list[str]] = []
+    lengths, truncated = [], []
+    for first in range(0, len(self.problems), self.batch_size):
+      check()
+      batch = list(self.problems[first : first + self.batch_size])
+      filling = list(self.problems[: self.batch_size - len(batch)])
+      key = jax.random.fold_in(jax.random.key(self.seed), first)
+      answers = self.answering(params, batch + filling, key)
+      texts += answers.texts[: len(batch)]
+      lengths.append(np.asarray(answers.rollouts.length_PG)[: len(batch)])
+      truncated.append(answers.truncated_PG[: len(batch)])
+    record = {'step': step, 'split': self.split}
+    record |= judge(self.problems, texts, np.concatenate(lengths), judges=self.judges)
+    record['truncated_fraction'] = float(np.concatenate(truncated).mean())
+    return record | {'seconds': time.perf_counter() - start}

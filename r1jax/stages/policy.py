@@ -1,0 +1,50 @@
+"""What goes from stage to stage: a model, its parameters and its tokenizer, as a folder."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from r1jax import interop
+from r1jax.model import Transformer
+from r1jax.text import tokenizer as tokenizers
+from r1jax.text.tokenizer import Tokenizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+  """A model that can be asked, trained and exported.
+
+  Attributes:
+    model: whose `config` is that of the parameters.
+    params: tree of float32 parameters.
+    tokenizer: of the model.
+  """
+
+  model: Transformer
+  params: Any
+  tokenizer: Tokenizer
+
+  @classmethod
+  def load(cls, folder: str | Path, **changes: Any) -> 'Policy':
+    """Reads a Hugging Face folder.
+
+    Args:
+      folder: as `interop.load_pretrained` reads it.
+      **changes: fields of `ModelConfig` that are no property of the weights: `dtype`, `remat`.
+    """
+    config, params = interop.load_pretrained(folder)
+    config = dataclasses.replace(config, **changes)
+    return cls(Transformer(config), params, tokenizers.load(folder))
+
+  def save(self, folder: str | Path) -> None:
+    """Writes a Hugging Face folder that `load`, transformers and vLLM read."""
+    interop.save_pretrained(
+      folder, self.model.config, jax.device_get(self.params), tokenizer=self.tokenizer
+    )
+
+  @property
+  def num_parameters(self) -> int:
+    """Number of parameters, the MTP module among them."""
+    return sum(array.size for array in jax.tree.leaves(self.params))

@@ -1,0 +1,119 @@
+"""Reinforcement learning with verifiable rewards: from a policy to a better one.
+
+R1-Zero, reasoning RL and RL for all scenarios (arXiv:2501.12948) are this stage under different
+settings; a step of it is `r1jax.stages.rl_step`.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from r1jax import sharding
+from r1jax.evaluation.behaviour import checks_itself
+from r1jax.evaluation.benchmark import Benchmark
+from r1jax.stages import loop
+from r1jax.stages.policy import Policy
+from r1jax.stages.rl_step import Judged, Reinforcement
+from r1jax.training import state as states
+from r1jax.training.interrupt import StopRequest
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+  """RL from a policy to a policy.
+
+  Attributes:
+    learning: one step.
+    cadence: when what is done.
+    benchmarks: evaluations during training; those of `final` only before and after it.
+    final: names of the splits evaluated only before the first and after the last step.
+    replace_reference_every: steps after which the policy becomes the reference (R1-Zero: 400);
+      0 for never.
+    num_completions: answers of a step that are written down.
+    title: heads the progress view.
+  """
+
+  learning: Reinforcement
+  cadence: loop.Cadence
+  benchmarks: Sequence[Benchmark]
+  final: frozenset[str]
+  replace_reference_every: int
+  num_completions: int
+  title: str
+
+  def __call__(
+    self, policy: Policy, workdir: Path, stop: StopRequest
+  ) -> tuple[Policy, dict[str, Any]]:
+    """Trains `policy` in `workdir`; returns it trained, and the evaluations of both."""
+    mesh = self.learning.mesh
+    params = sharding.place_parameters(policy.params, mesh)
+    tree = {'train': states.create(params, self.learning.optimizer)}
+    if self.replace_reference_every:
+      tree['reference'] = jax.tree.map(jnp.copy, params)
+    # The base stays the reference unless it is replaced: then checkpoints need not hold it.
+    advance = functools.partial(self._advance, jax.tree.map(jnp.copy, params))
+    tree, summary = loop.run(
+      advance,
+      tree,
+      {'draws': 0},
+      cadence=self.cadence,
+      workdir=workdir,
+      title=self.title,
+      evaluations=functools.partial(self._evaluations, stop),
+      stop=stop,
+    )
+    return dataclasses.replace(policy, params=tree['train'].params), summary
+
+  def _advance(self, base: Any, tree: Any, record: dict[str, Any], step: int) -> loop.Progressed:
+    reference = tree.get('reference', base)
+    state, judged, metrics = self.learning(
+      tree['train'], reference, step=step, draws=record['draws']
+    )
+    tree = tree | {'train': state}
+    if self.replace_reference_every and step % self.replace_reference_every == 0:
+      tree['reference'] = jax.tree.map(jnp.copy, state.params)
+    return loop.Progressed(
+      tree,
+      {'draws': judged.draws},
+      metrics,
+      functools.partial(_rows_of, judged, self.num_completions),
+      int(state.skipped),
+    )
+
+  def _evaluations(self, stop: StopRequest, tree: Any, step: int) -> dict[str, Callable]:
+    ends = step in (0, self.cadence.steps)
+    return {
+      benchmark.split: functools.partial(
+        benchmark, tree['train'].params, step=step, check=stop.check
+      )
+      for benchmark in self.benchmarks
+      if ends or benchmark.split not in self.final
+    }
+
+
+def _rows_of(judged: Judged, limit: int) -> list[Mapping[str, Any]]:
+  """Returns up to `limit` answers of a step, evenly spread, as rows of the completions log."""
+  answers = judged.answers
+  rows: list[Mapping[str, Any]] = []
+  for p, problem in enumerate(answers.problems):
+    for g, text in enumerate(answers.texts[p]):
+      rows.append(
+        {
+          'id': problem.id,
+          'question': problem.question,
+          'gold': problem.gold,
+          'completion': text,
+          'reward': float(judged.reward_PG[p, g]),
+          'terms': {name: float(value[p, g]) for name, value in judged.terms.items()},
+          'length': int(answers.rollouts.length_PG[p, g]),
+          'truncated': bool(answers.truncated_PG[p, g]),
+          'checks_itself': checks_itself(text),
+        }
+      )
+  stride = max(1, len(rows) // limit)
+  return rows[::stride][:limit]

@@ -1,0 +1,94 @@
+"""A rollout as the loss takes it, and its parts: minibatches of prompts, microbatches by length."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+from flax import struct
+from jax.sharding import Mesh
+
+from r1jax import sharding
+from r1jax.structs import Array, Experts, Prompts
+
+
+@struct.dataclass
+class Batch:
+  """Groups of judged answers, as the loss takes them; every leaf has P in front but `experts`.
+
+  Attributes:
+    prompts: what was asked.
+    tokens_PGT: answers.
+    length_PG: their lengths.
+    old_logp_PGT: log-probabilities under the policy that sampled them.
+    ref_logp_PGT: the same under the reference, or None if there is none.
+    advantage_PG: of each answer within its group.
+    mask_PGT: 1 where a token takes part in the loss.
+    weight_PGT: weight of each token in the loss, normalised over the minibatch.
+    experts: chosen while sampling, or None.
+  """
+
+  prompts: Prompts
+  tokens_PGT: Array
+  length_PG: Array
+  old_logp_PGT: Array
+  ref_logp_PGT: Array | None
+  advantage_PG: Array
+  mask_PGT: Array
+  weight_PGT: Array
+  experts: Experts | None
+
+
+def parts_by_length(length_PG: np.ndarray, count: int, limit: int) -> list[tuple[np.ndarray, int]]:
+  """Sorts prompts by their longest answer into equal parts; returns rows and width of each.
+
+  Args:
+    length_PG: of the answers.
+    count: number of parts; it divides P.
+    limit: the longest an answer can be.
+  """
+  longest_P = np.asarray(length_PG).max(axis=1)
+  rows = np.argsort(longest_P, kind='stable').reshape(count, -1)
+  return [(np.sort(part), padded_width(int(longest_P[part].max()), limit)) for part in rows]
+
+
+def take(tree: Any, rows: np.ndarray) -> Any:
+  """Returns the rows of every array along its first axis."""
+  return jax.tree.map(lambda array: np.asarray(array)[rows], tree)
+
+
+def padded_width(longest: int, limit: int) -> int:
+  """Returns the smallest of the limit, its half and its quarter that holds the longest answer."""
+  fitting = [-(-limit // part) for part in (4, 2, 1) if -(-limit // part) >= longest]
+  return fitting[0]
+
+
+def take_prompts(batch: Batch, rows: np.ndarray) -> Batch:
+  """Returns the batch of some prompts."""
+  experts = batch.experts
+  if experts is not None:
+    experts = Experts(experts.prefix_NPSQ[:, rows], experts.suffix_NPGTQ[:, rows])
+  rest = take(dataclasses.replace(batch, experts=None), rows)
+  return dataclasses.replace(rest, experts=experts)
+
+
+def narrowed(batch: Batch, width: int) -> Batch:
+  """Returns the batch with room for `width` completion tokens."""
+  per_token = ('tokens_PGT', 'old_logp_PGT', 'ref_logp_PGT', 'mask_PGT', 'weight_PGT')
+  cut: dict[str, Any] = {
+    name: None if getattr(batch, name) is None else getattr(batch, name)[..., :width]
+    for name in per_token
+  }
+  experts = batch.experts
+  if experts is not None:
+    experts = Experts(experts.prefix_NPSQ, experts.suffix_NPGTQ[:, :, :, :width])
+  return dataclasses.replace(batch, **cut, experts=experts)
+
+
+def placed(batch: Batch, mesh: Mesh | None) -> Batch:
+  """Returns the batch on the device, or split along its prompts over the mesh."""
+  experts = batch.experts
+  rest = sharding.place(dataclasses.replace(batch, experts=None), mesh)
+  return dataclasses.replace(
+    rest, experts=None if experts is None else sharding.place(experts, mesh, axis=1)
+  )

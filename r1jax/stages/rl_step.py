@@ -1,0 +1,375 @@
+"""A step of reinforcement learning with verifiable rewards (arXiv:2402.03300; arXiv:2501.12948).
+
+ask       draw prompts, sample a group of answers to each; if asked to, replace groups whose
+          rewards do not differ by new prompts (DAPO's dynamic sampling, arXiv:2503.14476)
+judge     reward every answer, compare it with its group: its advantage
+score     log-probabilities of the answers under the reference
+update    minibatches and inner epochs on the rollout
+"""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh
+
+from r1jax import sharding
+from r1jax.algorithms import advantages, balance
+from r1jax.algorithms.measures import Maximum, Mean, Measure
+from r1jax.decoding import score
+from r1jax.decoding.scoring import length_mask
+from r1jax.evaluation.answering import Answering, Answers
+from r1jax.evaluation.behaviour import checks_itself
+from r1jax.model import Transformer
+from r1jax.model.moe import Routing
+from r1jax.rewards.combine import Scorer
+from r1jax.stages import rl_batch
+from r1jax.stages.rl_batch import Batch
+from r1jax.structs import Problem, Rollouts
+from r1jax.tasks.stream import Stream
+from r1jax.training.state import TrainState
+from r1jax.training.step import Report, Step
+
+Objective = Callable[..., tuple[jax.Array, dict[str, Measure]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """The numbers of the stage; what is a function is a field of `Reinforcement`.
+
+  Attributes:
+    prompts_per_step: questions of a rollout.
+    num_minibatches: updates in which a rollout is used up; each takes its share of the prompts.
+    num_inner_epochs: times a rollout is gone through.
+    num_microbatches: parts of a minibatch whose gradients are summed; prompts are sorted into
+      them by the length of their answers, so that short ones are not padded to the longest.
+    drop_truncated: truncated answers take no part in the loss (their reward counts in the group).
+    max_resamples: times that groups without variance are replaced by new prompts; 0 for never.
+    chunk_tokens: completion tokens whose logits exist at one time; None for all.
+    balance_weight: of the sequence balance loss of the experts; 0 for none.
+    seed: root of all random numbers of the stage.
+  """
+
+  prompts_per_step: int
+  num_minibatches: int
+  num_inner_epochs: int
+  num_microbatches: int
+  drop_truncated: bool
+  max_resamples: int
+  chunk_tokens: int | None
+  balance_weight: float
+  seed: int
+
+
+def loss(
+  params: Any,
+  batch: Batch,
+  *,
+  model: Transformer,
+  objective: Objective,
+  temperature: float,
+  chunk_tokens: int | None,
+  balance_weight: float,
+) -> tuple[jax.Array, Report]:
+  """Returns the loss of a part of a minibatch in nats; gradients reach prompts through the prefix.
+
+  Args:
+    params: tree of parameters.
+    batch: the part.
+    model: whose `config` is that of `params`.
+    objective: e.g. `grpo.loss` with its choices bound.
+    temperature: at which the answers were sampled.
+    chunk_tokens: as in `Settings`.
+    balance_weight: as in `Settings`.
+  """
+  scores = score(
+    model,
+    params,
+    batch.prompts,
+    batch.tokens_PGT,
+    batch.length_PG,
+    temperature=temperature,
+    experts=batch.experts,
+    chunk_tokens=chunk_tokens,
+  )
+  value, found = objective(
+    scores.logp_PGT,
+    batch.old_logp_PGT,
+    batch.ref_logp_PGT,
+    batch.advantage_PG,
+    batch.mask_PGT,
+    batch.weight_PGT,
+  )
+  sampled_PGT = length_mask(batch.length_PG, batch.tokens_PGT.shape[-1])
+  found['entropy'] = Mean.over(scores.entropy_PGT, sampled_PGT)
+  found['mismatch'] = Maximum.over(jnp.abs(scores.logp_PGT - batch.old_logp_PGT), sampled_PGT)
+  load: dict[str, jax.Array] = {}
+  suffix, prefix = scores.suffix_routing, scores.prefix_routing
+  if suffix is not None and prefix is not None:
+    choices = jnp.sum(suffix.load_PGE, axis=-1)
+    found['expert_flips'] = Mean(jnp.sum(suffix.flips_PG), jnp.sum(choices))
+    load['expert_layers'] = jnp.sum(suffix.load_PGE, axis=(1, 2)) + jnp.sum(
+      prefix.load_PGE, axis=(1, 2)
+    )
+    value += _balance_loss(suffix, balance_weight, batch.weight_PGT)
+  return value, Report(found, load)
+
+
+def _balance_loss(routing: Routing, weight: float, weight_PGT: jax.Array) -> jax.Array:
+  """Returns the sequence-wise balance loss of the answers, each by its weight in the loss."""
+  flat = functools.partial(
+    jnp.reshape, shape=(routing.load_PGE.shape[0], -1, routing.load_PGE.shape[-1])
+  )
+  loss_NB = balance.sequence_balance_loss(
+    flat(routing.load_PGE), flat(routing.affinity_PGE), weight=weight
+  )
+  return jnp.sum(loss_NB * jnp.sum(weight_PGT, axis=-1).reshape(-1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+  """Answers and what they are worth.
+
+  Attributes:
+    answers: of a step.
+    reward_PG: total reward.
+    terms: value of each reward term, `[P, G]`, before weighting.
+    draws: prompts drawn from the stream so far in the run.
+    seconds: of sampling and of judging.
+  """
+
+  answers: Answers
+  reward_PG: np.ndarray
+  terms: Mapping[str, np.ndarray]
+  draws: int
+  seconds: Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reinforcement:
+  """One step of RL, joined of its parts.
+
+  Attributes:
+    settings: numbers.
+    answering: how prompts are asked.
+    problems: stream of what is asked.
+    reward: of problems and groups of responses.
+    advantage: of rewards within their groups.
+    objective: the loss on arrays.
+    reduction: weights of tokens from the mask of a minibatch.
+    optimizer: moves the parameters.
+    bias_speed: of the balance rule; 0 leaves the experts' selection bias.
+    use_reference: False if the objective needs no reference.
+    mesh: devices, or None for one.
+  """
+
+  settings: Settings
+  answering: Answering
+  problems: Stream[Problem]
+  reward: Scorer
+  advantage: Callable[[jax.Array], jax.Array]
+  objective: Objective
+  reduction: Callable[[jax.Array], jax.Array]
+  optimizer: optax.GradientTransformation
+  bias_speed: float
+  use_reference: bool
+  mesh: Mesh | None = None
+
+  @functools.cached_property
+  def update(self) -> Step:
+    """The jitted update."""
+    part_loss = functools.partial(
+      loss,
+      model=self.answering.model,
+      objective=self.objective,
+      temperature=self.answering.sampler.temperature,
+      chunk_tokens=self.settings.chunk_tokens,
+      balance_weight=self.settings.balance_weight,
+    )
+    return Step(part_loss, self.optimizer, bias_speed=self.bias_speed)
+
+  def __call__(
+    self, state: TrainState, reference: Any, *, step: int, draws: int
+  ) -> tuple[TrainState, Judged, dict[str, Any]]:
+    """Takes step number `step` (from 1).
+
+    Args:
+      state: is used up.
+      reference: parameters of the reference; not read if `use_reference` is False.
+      step: its number, part of the address of all random numbers.
+      draws: prompts drawn before.
+
+    Returns:
+      The new state, the judged answers and the step's metrics.
+    """
+    judged = self.ask(state.params, step=step, draws=draws)
+    start = time.perf_counter()
+    batch = self.batch(judged, reference)
+    jax.block_until_ready(batch)
+    scored = time.perf_counter()
+    state, updates = self.minibatches(state, batch, step=step)
+    updates = jax.device_get(updates)
+    seconds = dict(judged.seconds) | {
+      'score': scored - start,
+      'update': time.perf_counter() - scored,
+    }
+    return state, judged, self.metrics(judged, updates, seconds)
+
+  def ask(self, params: Any, *, step: int, draws: int) -> Judged:
+    """Samples and judges the answers of a step."""
+    key = jax.random.fold_in(jax.random.key(self.settings.seed), step)
+    count, first = self.settings.prompts_per_step, draws
+    judged = self._attempt(params, jax.random.fold_in(key, 0), first, count)
+    for attempt in range(1, self.settings.max_resamples + 1):
+      dull_P = judged.reward_PG.min(axis=1) == judged.reward_PG.max(axis=1)
+      if not dull_P.any():
+        break
+      # A whole batch is drawn, so that its shapes are those of the first attempt.
+      fresh = self._attempt(params, jax.random.fold_in(key, attempt), judged.draws, count)
+      judged = _replace_groups(judged, fresh, dull_P)
+    return judged
+
+  def _attempt(self, params: Any, key: jax.Array, draws: int, count: int) -> Judged:
+    start = time.perf_counter()
+    answers = self.answering(params, self.problems.batch(draws, count), key)
+    sampled = time.perf_counter()
+    reward_PG, terms = self.reward(answers.problems, answers.texts)
+    seconds = {'sample': sampled - start, 'reward': time.perf_counter() - sampled}
+    return Judged(answers, reward_PG, terms, draws + count, seconds)
+
+  def batch(self, judged: Judged, reference: Any) -> Batch:
+    """Returns the answers as the loss takes them; weights are still to be normalised."""
+    rollouts = judged.answers.rollouts
+    length_PG = np.asarray(rollouts.length_PG)
+    mask_PGT = np.arange(rollouts.tokens_PGT.shape[-1]) < length_PG[..., None]
+    if self.settings.drop_truncated:
+      mask_PGT = mask_PGT & ~judged.answers.truncated_PG[..., None]
+    return Batch(
+      prompts=jax.device_get(rollouts.prompts),
+      tokens_PGT=rollouts.tokens_PGT,
+      length_PG=length_PG,
+      old_logp_PGT=rollouts.logp_PGT,
+      ref_logp_PGT=self._reference_logp(reference, rollouts) if self.use_reference else None,
+      advantage_PG=np.asarray(self.advantage(jnp.asarray(judged.reward_PG))),
+      mask_PGT=mask_PGT,
+      weight_PGT=np.zeros(mask_PGT.shape, np.float32),
+      experts=rollouts.experts,
+    )
+
+  def _reference_logp(self, reference: Any, rollouts: Rollouts) -> np.ndarray:
+    """Scores under the reference, which routes by itself; in parts like those of the update."""
+    logp_PGT = np.zeros(rollouts.tokens_PGT.shape, np.float32)
+    count = self.settings.num_minibatches * self.settings.num_microbatches
+    for rows, width in self._parts(rollouts.length_PG, count):
+      part = (rollouts.prompts, rollouts.tokens_PGT, rollouts.length_PG)
+      prompts, tokens_PGT, length_PG = rl_batch.take(part, rows)
+      scored = _reference_score(
+        self.answering.model,
+        reference,
+        *sharding.place((prompts, tokens_PGT[..., :width], length_PG), self.mesh),
+        temperature=self.answering.sampler.temperature,
+        chunk_tokens=self.settings.chunk_tokens,
+      )
+      logp_PGT[rows, :, :width] = scored
+    return logp_PGT
+
+  def minibatches(self, state: TrainState, batch: Batch, *, step: int):
+    """Takes the updates of a rollout; returns the new state and the metrics of each."""
+    count = self.settings.num_minibatches
+    found = []
+    for epoch in range(self.settings.num_inner_epochs):
+      address = np.random.SeedSequence([self.settings.seed, step, epoch])
+      order = np.random.Generator(np.random.PCG64(address)).permutation(len(batch.length_PG))
+      for rows in order.reshape(count, -1):
+        minibatch = rl_batch.take_prompts(batch, np.sort(rows))
+        weight_PGT = np.asarray(self.reduction(jnp.asarray(minibatch.mask_PGT)))
+        minibatch = dataclasses.replace(minibatch, weight_PGT=weight_PGT)
+        state, metrics = self.update(state, self._microbatches(minibatch))
+        found.append(metrics)
+    return state, found
+
+  def _microbatches(self, batch: Batch) -> list[Batch]:
+    parts = self._parts(batch.length_PG, self.settings.num_microbatches)
+    return [
+      rl_batch.placed(rl_batch.narrowed(rl_batch.take_prompts(batch, rows), width), self.mesh)
+      for rows, width in parts
+    ]
+
+  def _parts(self, length_PG, count: int) -> list[tuple[np.ndarray, int]]:
+    return rl_batch.parts_by_length(length_PG, count, self.answering.max_completion_tokens)
+
+  def metrics(
+    self, judged: Judged, updates: Sequence[Mapping[str, Any]], seconds: Mapping[str, float]
+  ) -> dict[str, Any]:
+    """Returns the numbers of a step."""
+    length_PG = np.asarray(judged.answers.rollouts.length_PG)
+    texts = [text for group in judged.answers.texts for text in group]
+    record: dict[str, Any] = {
+      'reward': float(judged.reward_PG.mean()),
+      **{name: float(value.mean()) for name, value in judged.terms.items()},
+      'length': float(length_PG.mean()),
+      'length_std': float(length_PG.std()),
+      'checks_itself': float(np.mean([checks_itself(text) for text in texts])),
+      'zero_variance_fraction': float(
+        advantages.zero_variance_fraction(jnp.asarray(judged.reward_PG))
+      ),
+      'truncated_fraction': float(judged.answers.truncated_PG.mean()),
+      'tokens': int(length_PG.sum()),
+      'tokens_per_second': float(length_PG.sum() / sum(seconds.values())),
+    }
+    for name in updates[0]:
+      record[name] = float(np.mean([update[name] for update in updates]))
+    # Only the first update sees the parameters that sampled.
+    for name in ('mismatch', 'expert_flips'):
+      if name in updates[0]:
+        record[name] = float(updates[0][name])
+    record['skipped'] = int(sum(update['skipped'] for update in updates))
+    return record | {f'seconds/{phase}': value for phase, value in seconds.items()}
+
+
+@functools.partial(jax.jit, static_argnames=('model', 'temperature', 'chunk_tokens'))
+def _reference_score(model, params, prompts, tokens_PGT, length_PG, *, temperature, chunk_tokens):
+  return score(
+    model,
+    params,
+    prompts,
+    tokens_PGT,
+    length_PG,
+    temperature=temperature,
+    chunk_tokens=chunk_tokens,
+  ).logp_PGT
+
+
+def _replace_groups(judged: Judged, fresh: Judged, dull_P: np.ndarray) -> Judged:
+  """Puts fresh groups with variance in the place of groups without; those left over are unused."""
+  lively = np.flatnonzero(fresh.reward_PG.min(axis=1) < fresh.reward_PG.max(axis=1))
+  places = np.flatnonzero(dull_P)[: len(lively)]
+  source = lively[: len(places)]
+
+  def put(old, new, axis=0):
+    merged = np.array(old)
+    index = (slice(None),) * axis
+    merged[(*index, places)] = np.asarray(new)[(*index, source)]
+    return merged
+
+  old, new = judged.answers.rollouts, fresh.answers.rollouts
+  experts = jax.tree.map(functools.partial(put, axis=1), old.experts, new.experts)
+  rollouts = jax.tree.map(
+    put, dataclasses.replace(old, experts=None), dataclasses.replace(new, experts=None)
+  )
+  problems, texts = list(judged.answers.problems), list(judged.answers.texts)
+  for place, row in zip(places, source):
+    problems[place], texts[place] = fresh.answers.problems[row], fresh.answers.texts[row]
+  return Judged(
+    Answers(problems, dataclasses.replace(rollouts, experts=experts), texts),
+    put(judged.reward_PG, fresh.reward_PG),
+    {name: put(value, fresh.terms[name]) for name, value in judged.terms.items()},
+    fresh.draws,
+    {phase: value + fresh.seconds[phase] for phase, value in judged.seconds.items()},
+  )
