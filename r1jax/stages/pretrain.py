@@ -3,18 +3,35 @@
 DeepSeek-V3, arXiv:2412.19437 sec. 2.1.2, 2.2 and 4.2.
 """
 
+import dataclasses
 import functools
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import optax
 from flax import struct
+from jax.sharding import Mesh
 
+from r1jax import sharding
 from r1jax.algorithms import balance, reductions, sft
 from r1jax.algorithms.measures import Mean
 from r1jax.decoding.scoring import token_logp
-from r1jax.model import Transformer, call
+from r1jax.evaluation.benchmark import Benchmark
+from r1jax.model import ModelConfig, Transformer, call
 from r1jax.model.moe import Routing
-from r1jax.training.step import Report
+from r1jax.stages import loop
+from r1jax.stages.policy import Policy
+from r1jax.tasks.packing import Packed
+from r1jax.tasks.stream import Source, shuffled
+from r1jax.text.spm import train_sentencepiece
+from r1jax.training import state as states
+from r1jax.training.interrupt import StopRequest
+from r1jax.training.step import Report, Step
 
 
 @struct.dataclass
@@ -86,3 +103,121 @@ def _balance_loss(routing: Routing, weight: float, rows: Rows) -> jax.Array:
   load_NBE, affinity_NBE = routing.load_PGE[:, :, 0], routing.affinity_PGE[:, :, 0]
   loss_NB = balance.sequence_balance_loss(load_NBE, affinity_NBE, weight=weight)
   return jnp.sum(loss_NB * jnp.sum(rows.weight_BL, axis=-1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """The numbers of the stage.
+
+  Attributes:
+    rows_per_step: rows of an update.
+    num_columns: tokens of a row.
+    num_microbatches: parts of a step whose gradients are summed.
+    mtp_weight: of the multi-token prediction loss (V3: 0.3, later 0.1).
+    balance_weight: of the sequence balance loss (V3: 1e-4).
+    bias_speed: of the experts' selection bias (V3: 0.001).
+    chunk_tokens: positions whose logits exist at one time; None for all.
+    seed: of the initial parameters and of the order of documents.
+  """
+
+  rows_per_step: int
+  num_columns: int
+  num_microbatches: int
+  mtp_weight: float
+  balance_weight: float
+  bias_speed: float
+  chunk_tokens: int | None
+  seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+  """Pre-training from nothing to a base model, tokenizer included.
+
+  Attributes:
+    config: of the model.
+    corpus: documents by number.
+    vocabulary_documents: how many of them the tokenizer is trained on.
+    settings: numbers.
+    optimizer: moves the parameters.
+    cadence: when what is done.
+    probes: evaluations of a policy.
+    mesh: devices, or None for one.
+  """
+
+  config: ModelConfig
+  corpus: Source[str]
+  vocabulary_documents: int
+  settings: Settings
+  optimizer: optax.GradientTransformation
+  cadence: loop.Cadence
+  probes: Callable[[Policy], Sequence[Benchmark]]
+  mesh: Mesh | None
+
+  def __call__(self, policy: None, workdir: Path, stop: StopRequest) -> tuple[Policy, dict]:
+    """Trains in `workdir`; returns the base model and its evaluations."""
+    model = Transformer(self.config)
+    documents = [self.corpus[i] for i in range(self.vocabulary_documents)]
+    tokenizer = train_sentencepiece(documents, vocab_size=self.config.vocab_size)
+    params = self._initial(model)
+    packed = Packed(
+      shuffled(self.corpus, seed=self.settings.seed),
+      tokenizer,
+      num_columns=self.settings.num_columns,
+      rows_per_block=256,
+    )
+    base = Policy(model, params, tokenizer)
+    tree, summary = loop.run(
+      functools.partial(self._advance, self._step(model), packed),
+      {'train': states.create(params, self.optimizer)},
+      {},
+      cadence=self.cadence,
+      workdir=workdir,
+      title=f'pre-training {base.num_parameters / 1e6:.2f}M parameters',
+      evaluations=functools.partial(self._evaluations, self.probes(base), stop),
+      stop=stop,
+    )
+    return dataclasses.replace(base, params=tree['train'].params), summary
+
+  def _initial(self, model: Transformer) -> Any:
+    key = jax.random.key(self.settings.seed)
+    params = jax.jit(model.init)(key, jnp.zeros((1, 8), jnp.int32))['params']
+    return sharding.place_parameters(params, self.mesh)
+
+  def _step(self, model: Transformer) -> Step:
+    part_loss = functools.partial(
+      loss,
+      model=model,
+      mtp_weight=self.settings.mtp_weight,
+      balance_weight=self.settings.balance_weight,
+      chunk_tokens=self.settings.chunk_tokens,
+    )
+    return Step(part_loss, self.optimizer, bias_speed=self.settings.bias_speed)
+
+  def _advance(self, update: Step, packed: Packed, tree, record, step: int) -> loop.Progressed:
+    start = time.perf_counter()
+    count = self.settings.rows_per_step
+    tokens_BL = packed.rows((step - 1) * count, count)
+    weight_BL = np.full(tokens_BL.shape, 1.0 / tokens_BL.size, np.float32)
+    rows = zip(
+      np.split(tokens_BL, self.settings.num_microbatches),
+      np.split(weight_BL, self.settings.num_microbatches),
+    )
+    parts = [sharding.place(Rows(*part), self.mesh) for part in rows]
+    state, metrics = update(tree['train'], parts)
+    numbers = {name: float(value) for name, value in jax.device_get(metrics).items()}
+    seconds = time.perf_counter() - start
+    numbers |= {
+      'tokens': tokens_BL.size,
+      'tokens_per_second': tokens_BL.size / seconds,
+      'seconds/update': seconds,
+    }
+    return loop.Progressed({'train': state}, record, numbers, list, int(state.skipped))
+
+  def _evaluations(self, probes, stop: StopRequest, tree, step: int) -> dict[str, Callable]:
+    params = tree['train'].params
+    return {
+      probe.split: functools.partial(probe, params, step=step, check=stop.check)
+      for probe in probes
+      if step
+    }

@@ -124,18 +124,6 @@ class Progress:
     """Prints a text above the live view, or as it comes."""
     self._console.print(Text(printable(text)))
 
-  def finish(self, summary: Mapping[str, Any], paths: Mapping[str, str | Path]) -> None:
-    """Ends the view with the outcome: base against trained, and where everything lies.
-
-    Args:
-      summary: what `summary.json` holds.
-      paths: what was written, by name: the report, plots, exported model.
-    """
-    self._stop()
-    self._console.print(_outcome_table(summary))
-    for name, path in paths.items():
-      self._plain(f'{name:<10} {path}')
-
   def seconds_left(self) -> float | None:
     """Returns the time that the remaining steps will take, judged by the last ones."""
     if len(self._times) < 2:
@@ -193,6 +181,22 @@ class Progress:
         trend = sparkline(self._history[key], _TREND_WIDTH)
         table.add_row(name, _written(self._metrics[key], write), trend)
     return table
+
+
+def print_outcome(
+  summary: Mapping[str, Any], paths: Mapping[str, str | Path], *, console: Console | None = None
+) -> None:
+  """Prints the outcome of a run: base against trained, and where everything lies.
+
+  Args:
+    summary: what `summary.json` holds.
+    paths: what was written, by name: the report, plots, exported model.
+    console: where to write; None for standard output.
+  """
+  console = console or _standard_output()
+  console.print(_outcome_table(summary))
+  for name, path in paths.items():
+    console.print(Text(f'{name:<10} {path}'), soft_wrap=True)
 
 
 def sparkline(values: Sequence[float], width: int) -> str:

@@ -106,8 +106,13 @@ class Subject:
     return cls(config, randomise(shapes['params']) if params is None else params)
 
   @functools.cached_property
-  def encode(self):
+  def _encode(self):
     return jax.jit(self.plain('encode'), static_argnames='absorbed', compiler_options=QUICK)
+
+  def encode(self, params, tokens_PGT, *, mask_PGT=None, absorbed=False, **kwargs):
+    """`Transformer.encode`; called in one way alone, so that equal shapes compile once."""
+    mask_PGT = np.ones(tokens_PGT.shape, bool) if mask_PGT is None else mask_PGT
+    return self._encode(params, tokens_PGT, mask_PGT=mask_PGT, absorbed=absorbed, **kwargs)
 
   @functools.cached_property
   def call(self):
@@ -115,20 +120,21 @@ class Subject:
 
   @functools.cached_property
   def second(self):
-    """Logits of the multi-token prediction module, `[B, L-1, V]`."""
-
-    def run(params, tokens_BL):
-      out = self.plain('encode')(params, tokens_BL[:, None])
-      hidden, _ = self.plain('predict_second')(params, out, tokens_BL[:, None])
-      return self.plain('unembed')(params, hidden)[:, 0]
-
-    return jax.jit(run, compiler_options=QUICK)
+    return jax.jit(self.plain_second, compiler_options=QUICK)
 
   def plain(self, method):
+    """A method of the transformer before `jit`, to be differentiated."""
+
     def run(params, *args, **kwargs):
       return Transformer(self.config).apply({'params': params}, *args, method=method, **kwargs)
 
     return run
+
+  def plain_second(self, params, tokens_BL):
+    """Logits of the multi-token prediction module, `[B, L-1, V]`, and its routing."""
+    out = self.plain('encode')(params, tokens_BL[:, None])
+    hidden, routing = self.plain('predict_second')(params, out, tokens_BL[:, None])
+    return self.plain('unembed')(params, hidden)[:, 0], routing
 
 
 @functools.cache

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import slow_model
-from families import subject
+from families import QUICK, subject
 
 from r1jax.model import rope
 from r1jax.model.cache import Sight
@@ -45,7 +45,7 @@ def test_absorbed_form_has_the_gradients_of_the_expanded(v3):
     )
     return jnp.sum(jnp.sin(out))
 
-  gradient = jax.jit(jax.grad(loss, argnums=(0, 1)), static_argnums=2)
+  gradient = jax.jit(jax.grad(loss, argnums=(0, 1)), static_argnums=2, compiler_options=QUICK)
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5),
     gradient(params, x, True),

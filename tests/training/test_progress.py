@@ -116,7 +116,7 @@ def test_time_left_follows_the_last_twenty_steps(monkeypatch):
 def test_the_outcome_names_numbers_and_paths(capsys):
   long_path = '/home/somebody/' + 'folder/' * 12 + 'report.html'
   with Progress(3, 'run') as view:
-    view.finish(SUMMARY, {'report': long_path, 'plots': 'runs/zero/plots'})
+    progress.print_outcome(SUMMARY, {'report': long_path, 'plots': 'runs/zero/plots'})
   out = capsys.readouterr().out
   assert 'pass@1, strict' in out
   assert '12.4% (10.0 to 15.0)' in out and '85.0% (82.0 to 88.0)' in out

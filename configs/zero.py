@@ -1,0 +1,112 @@
+"""R1-Zero: reinforcement learning with verifiable rewards on a base model, nothing else.
+
+DeepSeek-R1 (arXiv:2501.12948), section 2.2; Nature 645, 633 (2025), Methods. Paper values stand
+beside each field; a tiny model on the built-in world departs where it says so.
+
+  python -m r1jax.main --config=configs/zero.py
+
+With another problem set (its fields then take the place of the world's):
+
+  python -m r1jax.main --config=configs/zero.py:gsm8k \
+    --config.rl.task.train_path=train.jsonl --config.rl.task.test_path=test.jsonl
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config(problems: str = 'world') -> ConfigDict:
+  """Returns the config; `problems` is 'world', 'gsm8k', 'math', 'jsonl' or 'tfds'."""
+  config = ConfigDict()
+  config.name = 'r1_zero'
+  config.seed = 0
+  config.stages = ('rl',)
+  # A Hugging Face folder, or 'assets:NAME' for a model that ships. Paper: DeepSeek-V3-Base.
+  config.init_from = 'assets:base'
+  # Dtype of computation; parameters are float32. 'bfloat16' on accelerators.
+  config.model = ConfigDict({'dtype': 'float32', 'remat': 'none'})
+  # Devices along each axis; -1 is what is left.
+  config.mesh = ConfigDict({'data': -1, 'fsdp': 1, 'tensor': 1, 'expert': 1, 'context': 1})
+  config.rl = _rl(problems)
+  return config
+
+
+def _rl(problems: str) -> ConfigDict:
+  rl = ConfigDict()
+  rl.kind = 'rl'
+  rl.steps = 120  # Paper: 10,400.
+  rl.task = _task(problems)
+  rl.reward = ConfigDict({'accuracy': 1.0, 'format': 1.0})  # Weights. Paper: equal.
+  rl.sampling = ConfigDict(
+    {
+      'group_size': 16,  # Answers to a question. Paper: 16.
+      'max_completion_tokens': 160,  # Paper: 32,768, later 65,536.
+      'sampler': {'temperature': 1.0, 'top_k': None, 'top_p': 1.0},  # Paper: temperature 1.
+      'segment_tokens': 40,  # Between two compactions of the batch.
+    }
+  )
+  rl.algorithm = ConfigDict(
+    {
+      'advantage': 'group_normalised',
+      'ratio': 'token',  # Paper: prints 'sequence'; DeepSeekMath eq. 3, and practice: 'token'.
+      'surrogate': 'clipped',
+      'clip_low': 0.2,
+      'clip_high': 0.2,  # Paper: 10; with one update per rollout neither has effect.
+      'kl': 'k3',
+      'kl_weight': 0.001,  # Paper: 0.001.
+      'reduction': 'sample_mean',  # Or 'token_mean' (DAPO), or a length (Dr. GRPO).
+    }
+  )
+  rl.optimizer = ConfigDict(
+    {
+      'peak': 5e-4,  # Learning rate. Paper: 3e-6, for a model of 671B.
+      'final': 5e-4,  # Learning rate at the end of a cosine; the same as `peak` for a constant.
+      'warmup': 5,  # Updates.
+      'adamw': {'b1': 0.9, 'b2': 0.95, 'epsilon': 1e-8, 'weight_decay': 0.0, 'max_norm': 1.0},
+    }
+  )
+  rl.bias_speed = 0.0  # Of the experts' balance rule. DeepSeek-V3 ends pre-training with 0.
+  rl.replace_reference_every = 400  # Steps. Paper: 400.
+  rl.settings = ConfigDict(
+    {
+      'prompts_per_step': 16,  # Paper: 512 (8,192 answers).
+      'num_minibatches': 1,  # Updates of a rollout. Paper: 16.
+      'num_inner_epochs': 1,  # Paper: 1.
+      'num_microbatches': 2,  # Parts of an update, by length, to save memory and padding.
+      'drop_truncated': False,
+      'max_resamples': 0,  # Attempts to replace groups without variance (DAPO); paper: none.
+      'chunk_tokens': None,  # Tokens whose logits exist at one time; None for all.
+      'balance_weight': 0.0,  # Of the experts' sequence balance loss.
+    }
+  )
+  rl.cadence = ConfigDict(
+    {
+      'checkpoint_every': 20,  # Steps.
+      'evaluate_every': 20,
+      'completions_every': 5,
+      'max_skipped': 5,  # Updates in a row that may not be finite.
+    }
+  )
+  # Problems held out, each with a group of answers at temperature 1; 'test' at start and end.
+  rl.evaluation = ConfigDict({'validation_problems': 64, 'test_problems': 256})
+  rl.num_completions = 32  # Answers written down of a step.
+  return rl
+
+
+def _task(problems: str) -> ConfigDict:
+  task = ConfigDict(
+    {
+      'name': problems,
+      'template': 'r1_zero',
+      'prefill': '',  # How every answer is made to begin.
+      'max_prompt_tokens': 208,  # A longer prompt is an error.
+    }
+  )
+  if problems == 'world':
+    # Steps of a problem; weights of its families; share of stories with sentences to ignore.
+    families = {'expression_en': 1.0, 'expression_zh': 1.0, 'story_en': 1.0, 'story_zh': 1.0}
+    task.world = ConfigDict({'depths': (2, 10), 'families': families, 'distractors': 0.3})
+  elif problems == 'tfds':
+    task.data_dir, task.dataset = '', ''
+  else:
+    task.train_path, task.test_path = '', ''
+  return task

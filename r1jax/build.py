@@ -1,0 +1,381 @@
+"""The composition root: turns a config into stages, joining packages that do not know each other.
+
+The only reader of ConfigDict. Names in configs become functions by the plain tables below; each
+field is read once, and one that nothing reads is an error that names it.
+"""
+
+import dataclasses
+import functools
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import ml_collections
+from jax.sharding import Mesh
+
+from r1jax.algorithms import advantages, grpo, kl, ratios, reductions, surrogate
+from r1jax.decoding import Sampler
+from r1jax.evaluation.answering import Answering
+from r1jax.evaluation.benchmark import Benchmark
+from r1jax.model import GQA, MLA, ModelConfig, MoE, Rope
+from r1jax.rewards import accuracy, combine, format, lenient, random_reward
+from r1jax.sharding import MeshShape, make_mesh
+from r1jax.stages import loop, pretrain, rl, rl_step
+from r1jax.stages.policy import Policy
+from r1jax.structs import Problem
+from r1jax.tasks import generic, gsm8k, math, stream, tfds
+from r1jax.tasks.world import Corpus, Mixture, World
+from r1jax.text.templates import TEMPLATES
+from r1jax.training import optimizer
+
+ADVANTAGES: dict[str, Callable] = {
+  'group_normalised': functools.partial(advantages.group_normalised, epsilon=1e-6),
+  'mean_only': advantages.mean_only,
+  'leave_one_out': advantages.leave_one_out,
+}
+RATIOS = {
+  'token': ratios.token,
+  'sequence': ratios.sequence,
+  'normalised_sequence': ratios.normalised_sequence,
+}
+SURROGATES: dict[str, Callable] = {'clipped': surrogate.clipped, 'cispo': surrogate.cispo}
+KL_ESTIMATORS = {'k1': kl.k1, 'k2': kl.k2, 'k3': kl.k3, 'k3_per_output': kl.per_output(kl.k3)}
+REDUCTIONS = {'sample_mean': reductions.sample_mean, 'token_mean': reductions.token_mean}
+REWARDS: dict[str, Callable[[Problem, str], float]] = {
+  'accuracy': accuracy.reward,
+  'format': format.reward,
+  'lenient': lenient.reward,
+  'random': random_reward.reward,
+}
+JSONL_SETS: dict[str, Callable] = {
+  'gsm8k': gsm8k.load,
+  'math': math.load,
+  'jsonl': generic.load,
+}
+JUDGES = {
+  'strict': (accuracy.reward, accuracy.extract_answer),
+  'lenient': (lenient.reward, lenient.extract_answer),
+}
+
+
+class Fields:
+  """A section of the config that remembers what was read."""
+
+  def __init__(self, config: ml_collections.ConfigDict, path: str = 'config'):
+    self._config, self._path = config, path
+    self._read: dict[str, Any] = {}
+
+  def __getattr__(self, name: str) -> Any:
+    if name not in self._config:
+      raise ValueError(f'{self._path}.{name} is missing; {self._path} has {sorted(self._config)}')
+    if name not in self._read:
+      value = self._config[name]
+      is_section = isinstance(value, ml_collections.ConfigDict)
+      self._read[name] = Fields(value, f'{self._path}.{name}') if is_section else value
+    return self._read[name]
+
+  def to_dict(self) -> dict[str, Any]:
+    """Reads the whole section."""
+    self._read = dict(self._config)
+    return self._config.to_dict()
+
+  def make(self, kind: Callable, **more: Any) -> Any:
+    """Calls a dataclass (or function) with the section's fields; its error names the section."""
+    try:
+      return kind(**self.to_dict(), **more)
+    except (TypeError, ValueError) as error:
+      raise ValueError(f'{self._path}: {error}') from error
+
+  def choose(self, name: str, table: Mapping[str, Any]) -> Any:
+    """Reads a name and returns what the table has for it."""
+    found = getattr(self, name)
+    if found not in table:
+      allowed = ', '.join(map(repr, table))
+      raise ValueError(f'{self._path}.{name} is {found!r}, allowed are {allowed}')
+    return table[found]
+
+  def unread(self) -> list[str]:
+    """Returns the paths of fields that nothing has read."""
+    paths = []
+    for name in self._config:
+      value = self._read.get(name)
+      if name not in self._read:
+        paths.append(f'{self._path}.{name}')
+      elif isinstance(value, Fields):
+        paths += value.unread()
+    return paths
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """What a config asks for.
+
+  Attributes:
+    name: of the run.
+    mesh: devices, or None for one.
+    policy: loads what the first stage starts from; None if that stage starts from nothing.
+    stages: name and maker of each stage, in order; a maker takes the policy that it will train.
+  """
+
+  name: str
+  mesh: Mesh | None
+  policy: Callable[[], Policy] | None
+  stages: Sequence[tuple[str, Callable[[Policy | None], Any]]]
+
+
+def plan(config: ml_collections.ConfigDict) -> Plan:
+  """Reads the config and returns what to do.
+
+  Raises:
+    ValueError: names the field that is missing, wrong or without effect.
+  """
+  fields = Fields(config)
+  mesh = _mesh(fields)
+  makers = []
+  for name in fields.stages:
+    section = getattr(fields, name)
+    makers.append((name, section.choose('kind', STAGES)(section, fields.seed, mesh)))
+  policy = None
+  if config[fields.stages[0]].kind != 'pretrain':
+    policy = _policy_loader(fields.init_from, fields.model)
+  result = Plan(fields.name, mesh, policy, makers)
+  if unread := fields.unread():
+    raise ValueError(f'these config fields have no effect, remove them: {", ".join(unread)}')
+  return result
+
+
+def _mesh(fields: Fields) -> Mesh | None:
+  shape = fields.mesh.make(MeshShape)
+  mesh = make_mesh(shape)
+  return None if mesh.size == 1 else mesh
+
+
+def _policy_loader(init_from: str, model: Fields) -> Callable[[], Policy]:
+  """Returns what loads the base; 'assets:NAME' is a model that ships in the package."""
+  folder = Path(init_from)
+  if init_from.startswith('assets:'):
+    folder = Path(__file__).parent / 'assets' / init_from.removeprefix('assets:')
+  return functools.partial(Policy.load, folder, **model.to_dict())
+
+
+def _reinforcement(section: Fields, seed: int, mesh: Mesh | None):
+  """Reads an RL stage; returns its maker."""
+  steps = section.steps
+  sampler = section.sampling.sampler.make(Sampler)
+  answering = dict(
+    template=section.task.choose('template', TEMPLATES),
+    prefill=section.task.prefill,
+    max_prompt_tokens=section.task.max_prompt_tokens,
+    max_completion_tokens=section.sampling.max_completion_tokens,
+    segment_tokens=section.sampling.segment_tokens,
+    mesh=mesh,
+  )
+  group_size = section.sampling.group_size
+  train, held_out = _task(section.task, seed)
+  weights = section.reward.to_dict()
+  terms = {name: reward_term(name) for name in weights}
+  settings = section.settings.make(rl_step.Settings, seed=seed)
+  objective, kl_weight = _objective(section.algorithm)
+  advantage = section.algorithm.choose('advantage', ADVANTAGES)
+  reduction = _reduction(section.algorithm)
+  adamw, _ = _optimizer(section.optimizer, steps)
+  benchmarks = _benchmarks(section.evaluation, held_out, answering, group_size, settings, seed)
+  cadence = section.cadence.make(loop.Cadence, steps=steps)
+  numbers = dict(
+    bias_speed=section.bias_speed,
+    replace_reference_every=section.replace_reference_every,
+    num_completions=section.num_completions,
+  )
+  _check_minibatches(settings)
+
+  def make(policy: Policy | None) -> rl.Stage:
+    assert policy is not None, 'RL starts from a policy'
+    known = dict(answering, model=policy.model, tokenizer=policy.tokenizer)
+    ask = Answering(**known, group_size=group_size, sampler=sampler)
+    learning = rl_step.Reinforcement(
+      settings=settings,
+      answering=ask,
+      problems=stream.shuffled(train, seed=seed),
+      reward=combine.weighted(terms, weights),
+      advantage=advantage,
+      objective=objective,
+      reduction=reduction,
+      optimizer=adamw,
+      bias_speed=numbers['bias_speed'],
+      use_reference=kl_weight > 0,
+      mesh=mesh,
+    )
+    return rl.Stage(
+      learning=learning,
+      cadence=cadence,
+      benchmarks=[benchmark(policy) for benchmark, _ in benchmarks],
+      final=frozenset(split for _, split in benchmarks if split == 'test'),
+      replace_reference_every=numbers['replace_reference_every'],
+      num_completions=numbers['num_completions'],
+      title=_title(policy),
+    )
+
+  return make
+
+
+def _title(policy: Policy) -> str:
+  device = jax.devices()[0]
+  count = f'{jax.device_count()} x ' if jax.device_count() > 1 else ''
+  return f'{policy.num_parameters / 1e6:,.1f}M parameters on {count}{device.device_kind}'
+
+
+def _check_minibatches(settings: rl_step.Settings) -> None:
+  parts = settings.num_minibatches * settings.num_microbatches
+  if settings.prompts_per_step % parts:
+    raise ValueError(
+      f'prompts_per_step {settings.prompts_per_step} must be a multiple of num_minibatches x '
+      f'num_microbatches = {parts}: change the stage\'s settings'
+    )
+
+
+def reward_term(name: str) -> Callable[[Problem, str], float]:
+  """Returns a reward term: one of `REWARDS`, or the function at a dotted path `package.function`.
+
+  Raises:
+    ValueError: if there is none of that name.
+  """
+  if name in REWARDS:
+    return REWARDS[name]
+  module, _, function = name.rpartition('.')
+  try:
+    return getattr(importlib.import_module(module), function)
+  except (ImportError, AttributeError, ValueError) as error:
+    raise ValueError(
+      f'reward term {name!r} is neither one of {", ".join(REWARDS)} nor a function that can be '
+      f'imported: {error}'
+    ) from error
+
+
+def _objective(section: Fields) -> tuple[Callable, float]:
+  clip = functools.partial(
+    section.choose('surrogate', SURROGATES), low=section.clip_low, high=section.clip_high
+  )
+  objective = functools.partial(
+    grpo.loss,
+    ratio=section.choose('ratio', RATIOS),
+    surrogate=clip,
+    kl=section.choose('kl', KL_ESTIMATORS),
+    kl_weight=section.kl_weight,
+  )
+  return objective, section.kl_weight
+
+
+def _reduction(section: Fields) -> Callable:
+  if isinstance(section.reduction, int):
+    return functools.partial(reductions.constant_length, length=section.reduction)
+  return section.choose('reduction', REDUCTIONS)
+
+
+def _optimizer(section: Fields, steps: int):
+  settings = section.adamw.make(optimizer.AdamW)
+  if section.final == section.peak:
+    schedule = optimizer.warmup_constant(peak=section.peak, warmup=section.warmup)
+  else:
+    schedule = optimizer.warmup_cosine(
+      peak=section.peak, warmup=section.warmup, total=steps, final=section.final
+    )
+  return optimizer.adamw(settings, schedule), schedule
+
+
+def _task(section: Fields, seed: int):
+  """Returns the training problems and a function from a split to its held-out problems."""
+  if section.name == 'world':
+    dials = section.world.to_dict()
+    dials['depths'] = tuple(dials['depths'])
+    return World('train', seed=seed, **dials), lambda split: World(split, **dials)
+  if section.name == 'tfds':
+    load = functools.partial(
+      tfds.load, section.data_dir, section.dataset, check_gold=accuracy.check_gold
+    )
+    return load('train'), lambda split: load('test')
+  load_jsonl = section.choose('name', JSONL_SETS | {'world': None, 'tfds': None})
+  load_jsonl = functools.partial(load_jsonl, check_gold=accuracy.check_gold)
+  train, test = load_jsonl(section.train_path), load_jsonl(section.test_path)
+  return train, lambda split: test
+
+
+def _benchmarks(section: Fields, held_out, answering, group_size, settings, seed):
+  """Returns for each split the maker of its benchmark, and the split."""
+  sizes = {'validation': section.validation_problems, 'test': section.test_problems}
+
+  def benchmark(policy: Policy, split: str) -> Benchmark:
+    source = held_out(split)
+    count = min(sizes[split], len(source))
+    known = dict(answering, model=policy.model, tokenizer=policy.tokenizer)
+    return Benchmark(
+      split=split,
+      problems=[source[i] for i in range(count)],
+      answering=Answering(**known, group_size=group_size, sampler=Sampler()),
+      batch_size=settings.prompts_per_step,
+      judges=JUDGES,
+      seed=seed,
+    )
+
+  splits = [split for split in ('test', 'validation') if sizes[split]]
+  return [(functools.partial(benchmark, split=split), split) for split in splits]
+
+
+def _pretraining(section: Fields, seed: int, mesh: Mesh | None):
+  """Reads a pre-training stage; returns its maker."""
+  steps = section.steps
+  model = _model(section.model)
+  mixture = section.mixture.make(Mixture)
+  adamw, _ = _optimizer(section.optimizer, steps)
+  stage = pretrain.Stage(
+    config=model,
+    corpus=Corpus(seed=seed, mixture=mixture),
+    vocabulary_documents=section.vocabulary_documents,
+    settings=section.settings.make(pretrain.Settings, seed=seed),
+    optimizer=adamw,
+    cadence=section.cadence.make(loop.Cadence, steps=steps),
+    probes=functools.partial(_probes, seed=seed, **section.evaluation.to_dict()),
+    mesh=mesh,
+  )
+  return lambda policy: stage
+
+
+def _probes(policy: Policy, *, seed: int, num_problems: int, num_samples: int) -> list[Benchmark]:
+  """Returns what tells a base model's character: single steps, cued and plain questions."""
+
+  def probe(split: str, problems: Sequence[Problem], template: str, limit: int) -> Benchmark:
+    answering = Answering(
+      policy.model,
+      policy.tokenizer,
+      TEMPLATES[template],
+      prefill='',
+      group_size=num_samples,
+      max_prompt_tokens=256,
+      max_completion_tokens=limit,
+      sampler=Sampler(),
+      segment_tokens=limit // 4,
+    )
+    return Benchmark(split, problems, answering, min(16, len(problems)), JUDGES, seed)
+
+  world = World('test')
+  problems = [world[i] for i in range(num_problems)]
+  return [
+    probe('plain', problems, 'r1_zero', 160),
+    probe('cued', problems, 'r1_zero_cued', 160),
+  ]
+
+
+def _model(section: Fields) -> ModelConfig:
+  values = section.to_dict()
+  attention = values.pop('attention')
+  kind = {'mla': MLA, 'gqa': GQA}[attention.pop('kind')]
+  moe = values.pop('moe')
+  return ModelConfig(
+    **values | {'rope': Rope(**values['rope'])},
+    attention=kind(**attention),
+    moe=None if moe is None else MoE(**moe),
+  )
+
+
+STAGES: dict[str, Callable] = {'rl': _reinforcement, 'pretrain': _pretraining}

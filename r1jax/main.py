@@ -1,0 +1,43 @@
+"""Trains what a config says: `python -m r1jax.main --config=configs/zero.py`."""
+
+import sys
+from pathlib import Path
+
+import jax
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from r1jax import runner
+from r1jax.training.allocator import keep_pages
+from r1jax.training.interrupt import Stopped
+
+_CONFIG = config_flags.DEFINE_config_file('config', None, 'File of the config.', lock_config=True)
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run; runs/<config.name> by default.')
+_CACHE = flags.DEFINE_string(
+  'compilation_cache',
+  str(Path.home() / '.cache' / 'r1jax'),
+  'Folder where compiled programs are kept for the next run; empty for none.',
+)
+flags.mark_flag_as_required('config')
+
+
+def train(argv: list[str]) -> None:
+  """Runs the config; what a user can mend is said in a line, not in a traceback."""
+  if len(argv) > 1:
+    raise app.UsageError(f'unknown arguments: {" ".join(argv[1:])}')
+  keep_pages()
+  logging.set_verbosity(logging.WARNING)
+  jax.config.update('jax_compilation_cache_dir', _CACHE.value or None)
+  config = _CONFIG.value
+  try:
+    runner.run(config, _WORKDIR.value or Path('runs') / config.name)
+  except Stopped:
+    sys.exit(143)
+  except (ValueError, OSError, FloatingPointError) as error:
+    if flags.FLAGS['v'].value > 0:
+      raise
+    sys.exit(f'{type(error).__name__}: {error}')
+
+
+if __name__ == '__main__':
+  app.run(train)
