@@ -26,7 +26,7 @@ from r1jax.stages import loop, pretrain, rl, rl_step
 from r1jax.stages.policy import Policy
 from r1jax.structs import Problem
 from r1jax.tasks import generic, gsm8k, math, stream, tfds
-from r1jax.tasks.world import Corpus, Mixture, World
+from r1jax.tasks.world import Corpus, Mixture, World, reading
 from r1jax.text.templates import TEMPLATES
 from r1jax.training import optimizer
 
@@ -174,6 +174,7 @@ def _reinforcement(section: Fields, seed: int, mesh: Mesh | None):
   )
   group_size = section.sampling.group_size
   train, held_out = _task(section.task, seed)
+  reader = reading if section.task.name == 'world' else None
   weights = section.reward.to_dict()
   terms = {name: reward_term(name) for name in weights}
   settings = section.settings.make(rl_step.Settings, seed=seed)
@@ -181,7 +182,9 @@ def _reinforcement(section: Fields, seed: int, mesh: Mesh | None):
   advantage = section.algorithm.choose('advantage', ADVANTAGES)
   reduction = _reduction(section.algorithm)
   adamw, _ = _optimizer(section.optimizer, steps)
-  benchmarks = _benchmarks(section.evaluation, held_out, answering, group_size, settings, seed)
+  benchmarks = _benchmarks(
+    section.evaluation, held_out, answering, group_size, settings, seed, reader
+  )
   cadence = section.cadence.make(loop.Cadence, steps=steps)
   numbers = dict(
     bias_speed=section.bias_speed,
@@ -205,6 +208,7 @@ def _reinforcement(section: Fields, seed: int, mesh: Mesh | None):
       optimizer=adamw,
       bias_speed=numbers['bias_speed'],
       use_reference=kl_weight > 0,
+      reader=reader,
       mesh=mesh,
     )
     return rl.Stage(
@@ -231,7 +235,7 @@ def _check_minibatches(settings: rl_step.Settings) -> None:
   if settings.prompts_per_step % parts:
     raise ValueError(
       f'prompts_per_step {settings.prompts_per_step} must be a multiple of num_minibatches x '
-      f'num_microbatches = {parts}: change the stage\'s settings'
+      f"num_microbatches = {parts}: change the stage's settings"
     )
 
 
@@ -301,7 +305,7 @@ def _task(section: Fields, seed: int):
   return train, lambda split: test
 
 
-def _benchmarks(section: Fields, held_out, answering, group_size, settings, seed):
+def _benchmarks(section: Fields, held_out, answering, group_size, settings, seed, reader):
   """Returns for each split the maker of its benchmark, and the split."""
   sizes = {'validation': section.validation_problems, 'test': section.test_problems}
 
@@ -316,6 +320,7 @@ def _benchmarks(section: Fields, held_out, answering, group_size, settings, seed
       batch_size=settings.prompts_per_step,
       judges=JUDGES,
       seed=seed,
+      reader=reader,
     )
 
   splits = [split for split in ('test', 'validation') if sizes[split]]
@@ -356,7 +361,7 @@ def _probes(policy: Policy, *, seed: int, num_problems: int, num_samples: int) -
       sampler=Sampler(),
       segment_tokens=limit // 4,
     )
-    return Benchmark(split, problems, answering, min(16, len(problems)), JUDGES, seed)
+    return Benchmark(split, problems, answering, min(16, len(problems)), JUDGES, seed, reading)
 
   world = World('test')
   problems = [world[i] for i in range(num_problems)]

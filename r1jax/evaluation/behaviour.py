@@ -31,13 +31,19 @@ def checks_itself(text: str) -> bool:
   return _CHECK.search(text) is not None
 
 
+def work_before_check(text: str) -> str | None:
+  """Returns what stands before the first word of doubt or verification; None without one."""
+  check = _CHECK.search(text)
+  return text[: check.start()] if check else None
+
+
 def answer_before_check(text: str) -> str | None:
   """Returns the last number before the first word of doubt or verification.
 
   None if the text has no such word, or no number before it.
   """
-  check = _CHECK.search(text)
-  return tags.last_number(text[: check.start()]) if check else None
+  work = work_before_check(text)
+  return None if work is None else tags.last_number(work)
 
 
 @dataclasses.dataclass(frozen=True)

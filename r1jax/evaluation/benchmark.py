@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from r1jax.evaluation.answering import Answering
-from r1jax.evaluation.judging import Extract, Term, judge
+from r1jax.evaluation.judging import Extract, Reader, Term, judge
 from r1jax.structs import Problem
 
 
@@ -24,6 +24,7 @@ class Benchmark:
     batch_size: problems decoded at a time; the last batch is filled up with the first problems.
     judges: as in `judging.judge`.
     seed: of the samples.
+    reader: as in `judging.judge`.
   """
 
   split: str
@@ -32,6 +33,7 @@ class Benchmark:
   batch_size: int
   judges: Mapping[str, tuple[Term, Extract]]
   seed: int
+  reader: Reader | None = None
 
   def __call__(
     self, params: Any, *, step: int, check: Callable[[], None] = lambda: None
@@ -56,6 +58,8 @@ class Benchmark:
       lengths.append(np.asarray(answers.rollouts.length_PG)[: len(batch)])
       truncated.append(answers.truncated_PG[: len(batch)])
     record = {'step': step, 'split': self.split}
-    record |= judge(self.problems, texts, np.concatenate(lengths), judges=self.judges)
+    record |= judge(
+      self.problems, texts, np.concatenate(lengths), judges=self.judges, reader=self.reader
+    )
     record['truncated_fraction'] = float(np.concatenate(truncated).mean())
     return record | {'seconds': time.perf_counter() - start}

@@ -5,16 +5,28 @@ The record's fields are described at `r1jax.evaluation.report`.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from r1jax.evaluation import behaviour, estimators
-from r1jax.rewards import math_equal
+from r1jax.rewards import lenient, math_equal
 from r1jax.structs import Problem
 
 Extract = Callable[[str], str | None]
 Term = Callable[[Problem, str], float]
+
+
+class Reader(Protocol):
+  """Reads answers of a task whose steps are known, such as `r1jax.tasks.world.reading`."""
+
+  def style(self, problem: Problem, response: str) -> str:
+    """Returns the style of a response."""
+    ...
+
+  def right_so_far(self, problem: Problem, work: str) -> bool | None:
+    """Returns whether the beginning of a response is right; None if that cannot be told."""
+    ...
 
 
 def judge(
@@ -23,6 +35,7 @@ def judge(
   length_PG: np.ndarray,
   *,
   judges: Mapping[str, tuple[Term, Extract]],
+  reader: Reader | None = None,
 ) -> dict[str, Any]:
   """Returns the evaluation of G responses to each of P problems.
 
@@ -32,6 +45,8 @@ def judge(
     length_PG: their lengths in tokens.
     judges: by name, such as 'strict' and 'lenient': what decides that a response is right, and
       what extracts the answer it votes for in cons@G. The first decides the curves by depth.
+    reader: tells styles, and whether work before a check was right; without one, the last number
+      before the check tells.
   """
   num_samples = len(responses[0])
   record: dict[str, Any] = {'num_problems': len(problems), 'num_samples': num_samples}
@@ -46,9 +61,13 @@ def judge(
       'cons_at_k': {**_estimate(_votes(problems, responses, extract)), 'k': num_samples},
     }
   record['length'] = {'mean': float(length_PG.mean()), 'std': float(length_PG.std())}
-  record |= _checks(problems, responses)
+  record |= _checks(problems, responses, reader)
   record['by_depth'] = _by(problems, 'depth', next(iter(correct.values())), length_PG)
   record['by_family'] = _by(problems, 'family', next(iter(correct.values())), length_PG)
+  if reader is not None:
+    record['by_style'] = _by_style(
+      problems, responses, next(iter(correct.values())), length_PG, reader
+    )
   return record
 
 
@@ -68,16 +87,51 @@ def _votes(problems, responses, extract: Extract) -> np.ndarray:
   return np.array(votes)
 
 
-def _checks(problems, responses) -> dict[str, float]:
+def _checks(problems, responses, reader: Reader | None) -> dict[str, float]:
   """Returns the share of answers that check themselves, and what their checks did."""
-  texts = [text for group in responses for text in group]
-  golds = [problem.gold for problem, group in zip(problems, responses) for _ in group]
-  found = behaviour.check_outcomes(texts, golds)
-  checks = found.wrong_to_right + found.right_to_wrong + found.stayed_right + found.stayed_wrong
+  pairs = [(problem, text) for problem, group in zip(problems, responses) for text in group]
+  checking = sum(behaviour.checks_itself(text) for _, text in pairs)
+  ends = [
+    (before, bool(lenient.reward(problem, text)))
+    for problem, text in pairs
+    if (before := _right_before_check(problem, text, reader)) is not None
+  ]
   return {
-    'checks_itself': found.num_checking / found.num_texts,
-    'check_wrong_to_right': found.wrong_to_right / checks if checks else float('nan'),
-    'check_right_to_wrong': found.right_to_wrong / checks if checks else float('nan'),
+    'checks_itself': checking / len(pairs),
+    'check_wrong_to_right': _share(ends, (False, True)),
+    'check_right_to_wrong': _share(ends, (True, False)),
+    'check_stayed_wrong': _share(ends, (False, False)),
+  }
+
+
+def _right_before_check(problem: Problem, text: str, reader: Reader | None) -> bool | None:
+  """Returns whether the work before the first check is right; None without check or work."""
+  work = behaviour.work_before_check(text)
+  if work is None:
+    return None
+  if reader is not None:
+    return reader.right_so_far(problem, work)
+  answer = behaviour.answer_before_check(text)
+  return None if answer is None else math_equal(answer, problem.gold)
+
+
+def _share(items: Sequence[Any], kind: Any) -> float:
+  return items.count(kind) / len(items) if items else float('nan')
+
+
+def _by_style(problems, responses, correct_PG, length_PG, reader: Reader) -> dict[str, Any]:
+  """Returns share, pass@1 and length of the answers of each style."""
+  cells = defaultdict(list)
+  for p, (problem, group) in enumerate(zip(problems, responses)):
+    for g, text in enumerate(group):
+      cells[reader.style(problem, text)].append((p, g))
+  return {
+    style: {
+      'share': len(cells[style]) / correct_PG.size,
+      'pass_at_1': float(np.mean([correct_PG[cell] for cell in cells[style]])),
+      'length': float(np.mean([length_PG[cell] for cell in cells[style]])),
+    }
+    for style in sorted(cells)
   }
 
 

@@ -7,6 +7,7 @@ score     log-probabilities of the answers under the reference
 update    minibatches and inner epochs on the rollout
 """
 
+import collections
 import dataclasses
 import functools
 import time
@@ -26,6 +27,7 @@ from r1jax.decoding import score
 from r1jax.decoding.scoring import length_mask
 from r1jax.evaluation.answering import Answering, Answers
 from r1jax.evaluation.behaviour import checks_itself
+from r1jax.evaluation.judging import Reader
 from r1jax.model import Transformer
 from r1jax.model.moe import Routing
 from r1jax.rewards.combine import Scorer
@@ -166,6 +168,7 @@ class Reinforcement:
     optimizer: moves the parameters.
     bias_speed: of the balance rule; 0 leaves the experts' selection bias.
     use_reference: False if the objective needs no reference.
+    reader: tells the style of an answer, so that lengths are recorded by style; or None.
     mesh: devices, or None for one.
   """
 
@@ -179,6 +182,7 @@ class Reinforcement:
   optimizer: optax.GradientTransformation
   bias_speed: float
   use_reference: bool
+  reader: Reader | None = None
   mesh: Mesh | None = None
 
   @functools.cached_property
@@ -312,7 +316,7 @@ class Reinforcement:
     texts = [text for group in judged.answers.texts for text in group]
     record: dict[str, Any] = {
       'reward': float(judged.reward_PG.mean()),
-      **{name: float(value.mean()) for name, value in judged.terms.items()},
+      **{_term_key(name): float(value.mean()) for name, value in judged.terms.items()},
       'length': float(length_PG.mean()),
       'length_std': float(length_PG.std()),
       'checks_itself': float(np.mean([checks_itself(text) for text in texts])),
@@ -329,8 +333,26 @@ class Reinforcement:
     for name in ('mismatch', 'expert_flips'):
       if name in updates[0]:
         record[name] = float(updates[0][name])
+    record |= self._length_by_style(judged)
     record['skipped'] = int(sum(update['skipped'] for update in updates))
     return record | {f'seconds/{phase}': value for phase, value in seconds.items()}
+
+  def _length_by_style(self, judged: Judged) -> dict[str, float]:
+    if self.reader is None:
+      return {}
+    lengths = collections.defaultdict(list)
+    answers = judged.answers
+    for problem, group, length_G in zip(
+      answers.problems, answers.texts, answers.rollouts.length_PG
+    ):
+      for text, length in zip(group, length_G):
+        lengths[self.reader.style(problem, text)].append(int(length))
+    return {f'length/{style}': float(np.mean(lengths[style])) for style in sorted(lengths)}
+
+
+def _term_key(name: str) -> str:
+  """Returns the metric of a reward term: R1-Zero's two by their names, others under `reward/`."""
+  return name if name in ('accuracy', 'format') else f'reward/{name}'
 
 
 @functools.partial(jax.jit, static_argnames=('model', 'temperature', 'chunk_tokens'))
