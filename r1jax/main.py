@@ -26,7 +26,8 @@ def train(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f'unknown arguments: {" ".join(argv[1:])}')
   keep_pages()
-  logging.set_verbosity(logging.WARNING)
+  if not flags.FLAGS['verbosity'].present:
+    logging.set_verbosity(logging.WARNING)
   jax.config.update('jax_compilation_cache_dir', _CACHE.value or None)
   config = _CONFIG.value
   try:
@@ -34,7 +35,7 @@ def train(argv: list[str]) -> None:
   except Stopped:
     sys.exit(143)
   except (ValueError, OSError, FloatingPointError) as error:
-    if flags.FLAGS['v'].value > 0:
+    if logging.get_verbosity() > logging.INFO:
       raise
     sys.exit(f'{type(error).__name__}: {error}')
 

@@ -26,6 +26,7 @@ from r1jax.model import ModelConfig, Transformer, call
 from r1jax.model.moe import Routing
 from r1jax.stages import loop
 from r1jax.stages.policy import Policy
+from r1jax.structs import Array
 from r1jax.tasks.packing import Packed
 from r1jax.tasks.stream import Source, shuffled
 from r1jax.text.spm import train_sentencepiece
@@ -43,8 +44,8 @@ class Rows:
     weight_BL: weight in the loss of each token as a target, normalised over the whole batch.
   """
 
-  tokens_BL: jax.Array
-  weight_BL: jax.Array
+  tokens_BL: Array
+  weight_BL: Array
 
   @classmethod
   def of(cls, tokens_BL: jax.Array) -> 'Rows':

@@ -22,4 +22,5 @@ def keep_pages() -> bool:
     _M_TRIM_THRESHOLD: _LARGEST,
     _M_TOP_PAD: 64 * 2**20,
   }
-  return all([mallopt(name, value) for name, value in settings.items()])
+  taken = [mallopt(name, value) for name, value in settings.items()]
+  return all(taken)
