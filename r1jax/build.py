@@ -7,7 +7,9 @@ field is read once, and one that nothing reads is an error that names it.
 import dataclasses
 import functools
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+import operator
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from r1jax.evaluation.answering import Answering
 from r1jax.evaluation.benchmark import Benchmark
 from r1jax.model import GQA, MLA, ModelConfig, MoE, Rope
 from r1jax.rewards import accuracy, combine, format, lenient, random_reward
-from r1jax.sharding import MeshShape, make_mesh
+from r1jax.sharding import MeshShape, make_mesh, prompt_parts
 from r1jax.stages import loop, pretrain, rl, rl_step
 from r1jax.stages.policy import Policy
 from r1jax.structs import Problem
@@ -42,6 +44,7 @@ RATIOS = {
 }
 SURROGATES: dict[str, Callable] = {'clipped': surrogate.clipped, 'cispo': surrogate.cispo}
 KL_ESTIMATORS = {'k1': kl.k1, 'k2': kl.k2, 'k3': kl.k3, 'k3_per_output': kl.per_output(kl.k3)}
+ATTENTIONS: dict[str, Callable] = {'mla': MLA, 'gqa': GQA}
 REDUCTIONS = {'sample_mean': reductions.sample_mean, 'token_mean': reductions.token_mean}
 REWARDS: dict[str, Callable[[Problem, str], float]] = {
   'accuracy': accuracy.reward,
@@ -61,7 +64,7 @@ JUDGES = {
 
 
 class Fields:
-  """A section of the config that remembers what was read."""
+  """A section of the config that remembers what was read; fields are its attributes."""
 
   def __init__(self, config: ml_collections.ConfigDict, path: str = 'config'):
     self._config, self._path = config, path
@@ -69,12 +72,16 @@ class Fields:
 
   def __getattr__(self, name: str) -> Any:
     if name not in self._config:
-      raise ValueError(f'{self._path}.{name} is missing; {self._path} has {sorted(self._config)}')
+      raise self.error(f'{name} is missing; {self._path} has {", ".join(self._config)}')
     if name not in self._read:
       value = self._config[name]
       is_section = isinstance(value, ml_collections.ConfigDict)
       self._read[name] = Fields(value, f'{self._path}.{name}') if is_section else value
     return self._read[name]
+
+  def error(self, text: str) -> ValueError:
+    """Returns an error about a field of the section, with which `text` begins."""
+    return ValueError(f'{self._path}.{text}')
 
   def to_dict(self) -> dict[str, Any]:
     """Reads the whole section."""
@@ -82,18 +89,38 @@ class Fields:
     return self._config.to_dict()
 
   def make(self, kind: Callable, **more: Any) -> Any:
-    """Calls a dataclass (or function) with the section's fields; its error names the section."""
+    """Calls a dataclass (or function) with the fields that nothing has read yet, and with `more`.
+
+    Raises:
+      ValueError: a field is unknown to it, or missing, or has a value that it refuses.
+    """
+    values = {name: self._config[name] for name in self._config if name not in self._read}
+    self._check_names(kind, values.keys(), more.keys())
+    self._read |= values
     try:
-      return kind(**self.to_dict(), **more)
+      return kind(**{name: _plain(value) for name, value in values.items()}, **more)
     except (TypeError, ValueError) as error:
       raise ValueError(f'{self._path}: {error}') from error
+
+  def _check_names(self, kind: Callable, given: Set[str], more: Set[str]) -> None:
+    """Raises an error for a name that a function does not take, or takes and has not got."""
+    taken = {
+      name: parameter.default is parameter.empty
+      for name, parameter in inspect.signature(kind).parameters.items()
+      if name not in more
+    }
+    for name in given:
+      if name not in taken:
+        raise self.error(f'{name} is unknown; {self._path} may have {", ".join(taken)}')
+    if missing := [name for name, needed in taken.items() if needed and name not in given]:
+      raise self.error(f'{missing[0]} is missing; {self._path} must have it')
 
   def choose(self, name: str, table: Mapping[str, Any]) -> Any:
     """Reads a name and returns what the table has for it."""
     found = getattr(self, name)
     if found not in table:
       allowed = ', '.join(map(repr, table))
-      raise ValueError(f'{self._path}.{name} is {found!r}, allowed are {allowed}')
+      raise self.error(f'{name} is {found!r}, allowed are {allowed}')
     return table[found]
 
   def unread(self) -> list[str]:
@@ -108,6 +135,10 @@ class Fields:
     return paths
 
 
+def _plain(value: Any) -> Any:
+  return value.to_dict() if isinstance(value, ml_collections.ConfigDict) else value
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
   """What a config asks for.
@@ -116,12 +147,14 @@ class Plan:
     name: of the run.
     mesh: devices, or None for one.
     policy: loads what the first stage starts from; None if that stage starts from nothing.
+    load: loads what a stage has left behind for the next one.
     stages: name and maker of each stage, in order; a maker takes the policy that it will train.
   """
 
   name: str
   mesh: Mesh | None
   policy: Callable[[], Policy] | None
+  load: Callable[[Path], Policy]
   stages: Sequence[tuple[str, Callable[[Policy | None], Any]]]
 
 
@@ -134,13 +167,18 @@ def plan(config: ml_collections.ConfigDict) -> Plan:
   fields = Fields(config)
   mesh = _mesh(fields)
   makers = []
+  if not fields.stages or isinstance(fields.stages, str):
+    raise fields.error(f"stages is {fields.stages!r}; it names sections, in order, as ('rl',)")
   for name in fields.stages:
     section = getattr(fields, name)
     makers.append((name, section.choose('kind', STAGES)(section, fields.seed, mesh)))
-  policy = None
-  if config[fields.stages[0]].kind != 'pretrain':
-    policy = _policy_loader(fields.init_from, fields.model)
-  result = Plan(fields.name, mesh, policy, makers)
+  kinds = [getattr(fields, name).kind for name in fields.stages]
+  policy, load = None, Policy.load
+  if set(kinds) != {'pretrain'}:
+    load = functools.partial(Policy.load, dtype=fields.model.dtype, remat=fields.model.remat)
+  if kinds[0] != 'pretrain':
+    policy = functools.partial(_initial_policy, load, fields.init_from)
+  result = Plan(fields.name, mesh, policy, load, makers)
   if unread := fields.unread():
     raise ValueError(f'these config fields have no effect, remove them: {", ".join(unread)}')
   return result
@@ -152,18 +190,23 @@ def _mesh(fields: Fields) -> Mesh | None:
   return None if mesh.size == 1 else mesh
 
 
-def _policy_loader(init_from: str, model: Fields) -> Callable[[], Policy]:
-  """Returns what loads the base; 'assets:NAME' is a model that ships in the package."""
+def _initial_policy(load: Callable[[Path], Policy], init_from: str) -> Policy:
+  """Loads the base; 'assets:NAME' is a model that ships in the package."""
   folder = Path(init_from)
   if init_from.startswith('assets:'):
     folder = Path(__file__).parent / 'assets' / init_from.removeprefix('assets:')
-  return functools.partial(Policy.load, folder, **model.to_dict())
+  try:
+    return load(folder)
+  except (OSError, ValueError) as error:
+    raise ValueError(f'config.init_from is {init_from!r}: {error}') from error
 
 
 def _reinforcement(section: Fields, seed: int, mesh: Mesh | None):
   """Reads an RL stage; returns its maker."""
   steps = section.steps
   sampler = section.sampling.sampler.make(Sampler)
+  _check_positive(section.task, 'max_prompt_tokens')
+  _check_positive(section.sampling, 'group_size', 'max_completion_tokens', 'segment_tokens')
   answering = dict(
     template=section.task.choose('template', TEMPLATES),
     prefill=section.task.prefill,
@@ -173,11 +216,12 @@ def _reinforcement(section: Fields, seed: int, mesh: Mesh | None):
     mesh=mesh,
   )
   group_size = section.sampling.group_size
-  train, held_out = _task(section.task, seed)
+  train, held_out, listed = _task(section.task, seed)
   reader = reading if section.task.name == 'world' else None
-  weights = section.reward.to_dict()
-  terms = {name: reward_term(name) for name in weights}
+  reward = _reward(section.reward)
   settings = section.settings.make(rl_step.Settings, seed=seed)
+  _check_positive(section.settings, 'num_inner_epochs')
+  _check_parts(section.settings, 'prompts_per_step', ('num_minibatches', 'num_microbatches'), mesh)
   objective, kl_weight = _objective(section.algorithm)
   advantage = section.algorithm.choose('advantage', ADVANTAGES)
   reduction = _reduction(section.algorithm)
@@ -191,17 +235,19 @@ def _reinforcement(section: Fields, seed: int, mesh: Mesh | None):
     replace_reference_every=section.replace_reference_every,
     num_completions=section.num_completions,
   )
-  _check_minibatches(settings)
 
   def make(policy: Policy | None) -> rl.Stage:
     assert policy is not None, 'RL starts from a policy'
     known = dict(answering, model=policy.model, tokenizer=policy.tokenizer)
     ask = Answering(**known, group_size=group_size, sampler=sampler)
+    measures = [benchmark(policy) for benchmark, _ in benchmarks]
+    for problems in [*listed, *(measure.problems for measure in measures)]:
+      ask.check(problems)
     learning = rl_step.Reinforcement(
       settings=settings,
       answering=ask,
       problems=stream.shuffled(train, seed=seed),
-      reward=combine.weighted(terms, weights),
+      reward=reward,
       advantage=advantage,
       objective=objective,
       reduction=reduction,
@@ -214,7 +260,7 @@ def _reinforcement(section: Fields, seed: int, mesh: Mesh | None):
     return rl.Stage(
       learning=learning,
       cadence=cadence,
-      benchmarks=[benchmark(policy) for benchmark, _ in benchmarks],
+      benchmarks=measures,
       final=frozenset(split for _, split in benchmarks if split == 'test'),
       replace_reference_every=numbers['replace_reference_every'],
       num_completions=numbers['num_completions'],
@@ -230,13 +276,37 @@ def _title(policy: Policy) -> str:
   return f'{policy.num_parameters / 1e6:,.1f}M parameters on {count}{device.device_kind}'
 
 
-def _check_minibatches(settings: rl_step.Settings) -> None:
-  parts = settings.num_minibatches * settings.num_microbatches
-  if settings.prompts_per_step % parts:
-    raise ValueError(
-      f'prompts_per_step {settings.prompts_per_step} must be a multiple of num_minibatches x '
-      f"num_microbatches = {parts}: change the stage's settings"
+def _check_parts(section: Fields, count: str, parts: Sequence[str], mesh: Mesh | None) -> None:
+  """Raises an error unless a batch can be cut into its parts, and each of them over the mesh.
+
+  Args:
+    section: settings of the stage.
+    count: field with the rows of the batch.
+    parts: fields with numbers of parts.
+    mesh: devices.
+  """
+  _check_positive(section, count, *parts)
+  devices = prompt_parts(mesh)
+  needed = functools.reduce(operator.mul, [getattr(section, name) for name in parts], devices)
+  if getattr(section, count) % needed:
+    raise section.error(
+      f'{count} is {getattr(section, count)}; it must be a multiple of {needed} = '
+      f'{" x ".join(parts)} x {devices} devices (mesh axes data, fsdp and expert)'
     )
+
+
+def _check_positive(section: Fields, *names: str) -> None:
+  for name in names:
+    if getattr(section, name) < 1:
+      raise section.error(f'{name} is {getattr(section, name)}; it must be at least 1')
+
+
+def _reward(section: Fields) -> combine.Scorer:
+  weights = section.to_dict()
+  try:
+    return combine.weighted({name: reward_term(name) for name in weights}, weights)
+  except ValueError as error:
+    raise ValueError(f'config.rl.reward: {error}') from error
 
 
 def reward_term(name: str) -> Callable[[Problem, str], float]:
@@ -249,12 +319,15 @@ def reward_term(name: str) -> Callable[[Problem, str], float]:
     return REWARDS[name]
   module, _, function = name.rpartition('.')
   try:
-    return getattr(importlib.import_module(module), function)
+    term = getattr(importlib.import_module(module), function)
   except (ImportError, AttributeError, ValueError) as error:
     raise ValueError(
       f'reward term {name!r} is neither one of {", ".join(REWARDS)} nor a function that can be '
       f'imported: {error}'
     ) from error
+  if not callable(term):
+    raise ValueError(f'reward term {name!r} is {term!r}; it must be a function')
+  return term
 
 
 def _objective(section: Fields) -> tuple[Callable, float]:
@@ -289,20 +362,30 @@ def _optimizer(section: Fields, steps: int):
 
 
 def _task(section: Fields, seed: int):
-  """Returns the training problems and a function from a split to its held-out problems."""
+  """Returns the training problems, a function from a split to its held-out problems, and lists.
+
+  The lists are problems that are read and not made, so that all of them can be checked.
+  """
   if section.name == 'world':
-    dials = section.world.to_dict()
-    dials['depths'] = tuple(dials['depths'])
-    return World('train', seed=seed, **dials), lambda split: World(split, **dials)
+    world = section.world.make(World, split='train', seed=seed)
+    # What is held out is the same for every seed.
+    return world, lambda split: dataclasses.replace(world, split=split, seed=0), ()
   if section.name == 'tfds':
-    load = functools.partial(
-      tfds.load, section.data_dir, section.dataset, check_gold=accuracy.check_gold
-    )
-    return load('train'), lambda split: load('test')
-  load_jsonl = section.choose('name', JSONL_SETS | {'world': None, 'tfds': None})
-  load_jsonl = functools.partial(load_jsonl, check_gold=accuracy.check_gold)
-  train, test = load_jsonl(section.train_path), load_jsonl(section.test_path)
-  return train, lambda split: test
+    _check_filled(section, 'data_dir', 'dataset')
+    load = functools.partial(tfds.load, section.data_dir, section.dataset)
+    splits = [load(split, check_gold=accuracy.check_gold) for split in ('train', 'test')]
+  else:
+    load = section.choose('name', JSONL_SETS | {'world': None, 'tfds': None})
+    _check_filled(section, 'train_path', 'test_path')
+    paths = (section.train_path, section.test_path)
+    splits = [load(path, check_gold=accuracy.check_gold) for path in paths]
+  return splits[0], lambda split: splits[1], splits
+
+
+def _check_filled(section: Fields, *names: str) -> None:
+  for name in names:
+    if not getattr(section, name):
+      raise section.error(f'{name} is empty; say where the problems are')
 
 
 def _benchmarks(section: Fields, held_out, answering, group_size, settings, seed, reader):
@@ -333,14 +416,22 @@ def _pretraining(section: Fields, seed: int, mesh: Mesh | None):
   model = _model(section.model)
   mixture = section.mixture.make(Mixture)
   adamw, _ = _optimizer(section.optimizer, steps)
+  settings = section.settings.make(pretrain.Settings, seed=seed)
+  _check_parts(section.settings, 'rows_per_step', ('num_microbatches',), mesh)
+  _check_positive(section.evaluation, 'num_problems', 'num_samples')
   stage = pretrain.Stage(
     config=model,
     corpus=Corpus(seed=seed, mixture=mixture),
     vocabulary_documents=section.vocabulary_documents,
-    settings=section.settings.make(pretrain.Settings, seed=seed),
+    settings=settings,
     optimizer=adamw,
     cadence=section.cadence.make(loop.Cadence, steps=steps),
-    probes=functools.partial(_probes, seed=seed, **section.evaluation.to_dict()),
+    probes=functools.partial(
+      _probes,
+      seed=seed,
+      num_problems=section.evaluation.num_problems,
+      num_samples=section.evaluation.num_samples,
+    ),
     mesh=mesh,
   )
   return lambda policy: stage
@@ -372,14 +463,13 @@ def _probes(policy: Policy, *, seed: int, num_problems: int, num_samples: int) -
 
 
 def _model(section: Fields) -> ModelConfig:
-  values = section.to_dict()
-  attention = values.pop('attention')
-  kind = {'mla': MLA, 'gqa': GQA}[attention.pop('kind')]
-  moe = values.pop('moe')
-  return ModelConfig(
-    **values | {'rope': Rope(**values['rope'])},
-    attention=kind(**attention),
-    moe=None if moe is None else MoE(**moe),
+  attention = section.attention.choose('kind', ATTENTIONS)
+  moe = section.moe
+  return section.make(
+    ModelConfig,
+    attention=section.attention.make(attention),
+    rope=section.rope.make(Rope),
+    moe=None if moe is None else moe.make(MoE),
   )
 
 

@@ -32,8 +32,8 @@ def train(argv: list[str]) -> None:
   config = _CONFIG.value
   try:
     runner.run(config, _WORKDIR.value or Path('runs') / config.name)
-  except Stopped:
-    sys.exit(143)
+  except Stopped as stopped:
+    sys.exit(128 + stopped.number)  # As the shell names a process that the signal ended.
   except (ValueError, OSError, FloatingPointError) as error:
     if logging.get_verbosity() > logging.INFO:
       raise

@@ -6,6 +6,7 @@ their own, numbered in order.
 """
 
 import contextlib
+import functools
 import importlib.metadata
 import json
 import os
@@ -21,6 +22,7 @@ from r1jax import build
 from r1jax.evaluation import plots, report
 from r1jax.stages.policy import Policy
 from r1jax.training import records
+from r1jax.training.clock import Clock
 from r1jax.training.interrupt import Stopped, StopRequest
 from r1jax.training.progress import print_outcome
 
@@ -43,54 +45,78 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
   """
   workdir = Path(workdir)
   plan = build.plan(config)
-  _claim(workdir, config)
-  policy, summary = None, {}
-  if plan.policy is not None:
-    policy = plan.policy()
+  _refuse_another(workdir, config)
+  load_policy, summary = plan.policy, {}
   scope = jax.set_mesh(plan.mesh) if plan.mesh is not None else contextlib.nullcontext()
   with StopRequest() as stop, scope:
     for number, (name, make) in enumerate(plan.stages):
       folder = workdir if len(plan.stages) == 1 else workdir / f'{number + 1}_{name}'
-      policy, summary = _stage(name, make, policy, folder, stop)
+      done, page = folder / 'summary.json', folder / 'report.html'
+      is_new = not done.exists()
+      if is_new:
+        policy = load_policy() if load_policy else None
+        stage = make(policy)
+        # What is wrong with config, data or model has shown by now: a folder is not claimed for it.
+        _claim(workdir, config)
+        _train(name, stage, policy, folder, stop)
+      else:
+        print(f'{name} is done: {folder}')
+      if not page.exists():
+        report.write(folder, title=name)
+      summary = json.loads(done.read_text())
+      if is_new and 'trained' in summary:
+        print_outcome(
+          summary, {'report': page, 'plots': folder / 'plots', 'model': folder / 'model'}
+        )
+      # Through the disk, so that a run that goes on here later goes on from the same.
+      load_policy = functools.partial(plan.load, folder / 'model')
   return summary
 
 
-def _stage(name: str, make, policy: Policy | None, folder: Path, stop: StopRequest):
-  """Runs a stage, or loads what it left behind; returns its policy and summary."""
-  done, model = folder / 'summary.json', folder / 'model'
-  if done.exists():
-    print(f'{name} is done: {folder}')
-    return Policy.load(model), json.loads(done.read_text())
+def _train(name: str, stage, policy: Policy | None, folder: Path, stop: StopRequest) -> None:
+  """Runs a stage and writes down what it leaves behind, its summary at the end."""
+  clock = Clock(folder)
   try:
-    policy, summary = make(policy)(policy, folder, stop)
+    policy, summary = stage(policy, folder, clock, stop)
   except Stopped:
+    clock.tick()
     print(f'Stopped and saved in {folder}. The same command goes on from there.')
     raise
-  policy.save(model)
-  figures = plots.save_all(folder)
-  # Last, and whole or absent: a summary says that the stage is done.
-  records.replace_file(done, json.dumps(summary, indent=1).encode())
-  page = report.write(folder, title=name)
-  paths = {'report': page, 'plots': folder / 'plots', 'model': model}
-  if 'base' in summary and figures:
-    print_outcome(summary, paths)
-  return policy, summary
+  with records.full_disk_explained(folder / 'model'):
+    policy.save(folder / 'model')
+  plots.save_all(folder)
+  summary['seconds'] = clock.tick()
+  # Whole or absent: a summary says that the stage is done.
+  records.replace_file(folder / 'summary.json', json.dumps(summary, indent=1).encode())
+
+
+def _refuse_another(workdir: Path, config: ml_collections.ConfigDict) -> None:
+  """Raises an error if `config.json` is there and another config's."""
+  path = workdir / 'config.json'
+  if not path.exists():
+    return
+  try:
+    written = json.loads(path.read_text())['config']
+  except (ValueError, KeyError) as error:
+    raise ValueError(f'{path} is damaged ({error!r}); choose another --workdir') from error
+  if differing := _differences(written, _resolved(config)):
+    raise ValueError(
+      f'{workdir} was written by another config; choose another --workdir, or remove it. '
+      f'Differing fields: {"; ".join(differing)}'
+    )
 
 
 def _claim(workdir: Path, config: ml_collections.ConfigDict) -> None:
-  """Writes `config.json`, or compares it with the one that is there."""
+  """Writes `config.json`, unless it is there."""
   path = workdir / 'config.json'
-  resolved = json.loads(json.dumps(config.to_dict()))
-  if path.exists():
-    written = json.loads(path.read_text())['config']
-    if differing := _differences(written, resolved):
-      raise ValueError(
-        f'{workdir} was written by another config; choose another --workdir, or remove it. '
-        f'Differing fields: {"; ".join(differing)}'
-      )
-    return
-  content = {'config': resolved, 'versions': versions()}
-  records.replace_file(path, json.dumps(content, indent=1).encode())
+  if not path.exists():
+    content = {'config': _resolved(config), 'versions': versions()}
+    records.replace_file(path, json.dumps(content, indent=1).encode())
+
+
+def _resolved(config: ml_collections.ConfigDict) -> dict[str, Any]:
+  """Returns the config as JSON gives it back."""
+  return json.loads(json.dumps(config.to_dict()))
 
 
 def _differences(old: Any, new: Any, path: str = 'config') -> list[str]:

@@ -167,9 +167,20 @@ def prompt_parts(mesh: Mesh | None) -> int:
 
 
 def place(tree: Any, mesh: Mesh | None, axis: int = 0) -> Any:
-  """Puts arrays on the mesh, split along the prompts at `axis`; without a mesh, on the device."""
+  """Puts arrays on the mesh, split along the prompts at `axis`; without a mesh, on the device.
+
+  Raises:
+    ValueError: if the prompts cannot be split evenly.
+  """
   if mesh is None:
     return jax.device_put(tree)
+  for array in jax.tree.leaves(tree):
+    if array.shape[axis] % prompt_parts(mesh):
+      raise ValueError(
+        f'a batch of {array.shape[axis]} prompts (or rows) cannot be split into '
+        f'{prompt_parts(mesh)} parts over the mesh axes {", ".join(MESH_AXES["prompts"] or ())}: '
+        'change config.mesh, or the prompts of a step, minibatch or microbatch to a multiple of it'
+      )
   spec = PartitionSpec(*([None] * axis), MESH_AXES['prompts'])
   return jax.device_put(tree, NamedSharding(mesh, spec))
 

@@ -18,7 +18,8 @@ class Sampler:
   Attributes:
     temperature: divides the logits; 0 takes the most likely token.
     top_k: keep this many of the most likely tokens (and ties), or None for all.
-    top_p: keep the smallest set of most likely tokens with at least this mass; 1 keeps all.
+    top_p: keep the smallest set of most likely tokens with at least this mass (and ties); 1 keeps
+      all.
   """
 
   temperature: float = 1.0
@@ -91,35 +92,56 @@ def cut(logp_NV: jax.Array, sampler: Sampler) -> jax.Array:
     kth_N1 = jax.lax.top_k(logp_NV, sampler.top_k)[0][:, -1:]
     logp_NV = jnp.where(logp_NV >= kth_N1, logp_NV, -jnp.inf)
   if sampler.top_p < 1:
-    sorted_NV = -jnp.sort(-jax.nn.softmax(logp_NV, axis=-1), axis=-1)
-    above_NV = jnp.cumsum(sorted_NV, axis=-1) - sorted_NV
-    smallest_N1 = jnp.min(
+    sorted_NV = -jnp.sort(-logp_NV, axis=-1)
+    mass_NV = jax.nn.softmax(sorted_NV, axis=-1)
+    above_NV = jnp.cumsum(mass_NV, axis=-1) - mass_NV
+    last_N1 = jnp.min(
       jnp.where(above_NV < sampler.top_p, sorted_NV, jnp.inf), axis=-1, keepdims=True
     )
-    kept_NV = jax.nn.softmax(logp_NV, axis=-1) >= smallest_N1
-    logp_NV = jnp.where(kept_NV, logp_NV, -jnp.inf)
+    logp_NV = jnp.where(logp_NV >= last_N1, logp_NV, -jnp.inf)
   return logp_NV
 
 
 def invert(mass_NV: jax.Array, uniform_N: jax.Array) -> tuple[jax.Array, jax.Array]:
   """Returns the token in whose share of the total mass the uniform number falls, and its margin.
 
-  Sums over rows find the row, a running sum within it the token: the vocabulary is read once.
+  Sums over rows find the row, a running sum within it the token: the vocabulary is read once. A
+  token without mass is never drawn. The margin is 1 where only one token has any.
   """
   N, V = mass_NV.shape
   C = math.ceil(math.sqrt(V))
   R = math.ceil(V / C)
   mass_NRC = jnp.pad(mass_NV, ((0, 0), (0, R * C - V))).reshape(N, R, C)
-  upto_NR = jnp.cumsum(jnp.sum(mass_NRC, axis=-1), axis=-1)
+  mass_NR = jnp.sum(mass_NRC, axis=-1)
+  upto_NR = jnp.cumsum(mass_NR, axis=-1)
   total_N1 = upto_NR[:, -1:]
-  target_N1 = jnp.minimum(uniform_N[:, None] * total_N1, jnp.nextafter(total_N1, 0.0))
-  row_N1 = jnp.sum(upto_NR <= target_N1, axis=-1, keepdims=True)
+  target_N1 = uniform_N[:, None] * total_N1
+  row_N1 = _place(mass_NR, upto_NR, target_N1)
   before_N1 = jnp.where(row_N1 > 0, jnp.take_along_axis(upto_NR, row_N1 - 1, axis=-1), 0.0)
   mass_NC = jnp.take_along_axis(mass_NRC, row_N1[..., None], axis=1)[:, 0]
-  upto_NC = before_N1 + jnp.cumsum(mass_NC, axis=-1)
-  last_N1 = C - 1 - jnp.argmax(mass_NC[:, ::-1] > 0, axis=-1, keepdims=True)
-  column_N1 = jnp.minimum(jnp.sum(upto_NC <= target_N1, axis=-1, keepdims=True), last_N1)
-  upper_N1 = jnp.take_along_axis(upto_NC, column_N1, axis=-1)
-  lower_N1 = upper_N1 - jnp.take_along_axis(mass_NC, column_N1, axis=-1)
-  margin_N1 = jnp.minimum(target_N1 - lower_N1, upper_N1 - target_N1) / total_N1
-  return (row_N1 * C + column_N1)[:, 0], jnp.maximum(margin_N1, 0.0)[:, 0]
+  column_N1 = _place(mass_NC, before_N1 + jnp.cumsum(mass_NC, axis=-1), target_N1)
+  below_N1 = before_N1 + _sum_where(mass_NC, jnp.arange(C) < column_N1)
+  above_N1 = _sum_where(mass_NC, jnp.arange(C) > column_N1)
+  above_N1 += _sum_where(mass_NR, jnp.arange(R) > row_N1)
+  # The ends of the distribution are no boundaries: beyond them there is no other token.
+  lower_N1 = jnp.where(below_N1 > 0, target_N1 - below_N1, total_N1)
+  upper_N1 = jnp.where(above_N1 > 0, total_N1 - above_N1 - target_N1, total_N1)
+  margin_N1 = jnp.maximum(jnp.minimum(lower_N1, upper_N1), 0.0) / total_N1
+  token_N1 = jnp.minimum(row_N1 * C + column_N1, V - 1)  # In range even if logits are NaN.
+  return token_N1[:, 0], margin_N1[:, 0]
+
+
+def _place(mass_NX: jax.Array, upto_NX: jax.Array, target_N1: jax.Array) -> jax.Array:
+  """Returns the first place with mass whose running sum exceeds the target.
+
+  Running sums are rounded, and need not even rise: if none exceeds it, the last place with mass.
+  """
+  full_NX = mass_NX > 0
+  found_NX = full_NX & (upto_NX > target_N1)
+  last_N1 = mass_NX.shape[-1] - 1 - jnp.argmax(full_NX[:, ::-1], axis=-1, keepdims=True)
+  first_N1 = jnp.argmax(found_NX, axis=-1, keepdims=True)
+  return jnp.where(jnp.any(found_NX, axis=-1, keepdims=True), first_N1, last_N1)
+
+
+def _sum_where(mass_NX: jax.Array, mask_NX: jax.Array) -> jax.Array:
+  return jnp.sum(jnp.where(mask_NX, mass_NX, 0.0), axis=-1, keepdims=True)

@@ -77,7 +77,7 @@ class Answering:
     """
     prompts = batching.prompts(
       problems,
-      template=lambda question: self.template(question) + self.prefill,
+      template=self._prompt,
       tokenizer=self.tokenizer,
       max_tokens=self.max_prompt_tokens,
       pad_to=self.max_prompt_tokens,
@@ -96,6 +96,15 @@ class Answering:
       prompt_parts=sharding.prompt_parts(self.mesh),
     )
     return Answers(problems, rollouts, self._texts(rollouts))
+
+  def check(self, problems: Sequence[Problem]) -> None:
+    """Raises ValueError that names the problems whose prompts are too long, or have no token."""
+    batching.check_lengths(
+      problems, template=self._prompt, tokenizer=self.tokenizer, max_tokens=self.max_prompt_tokens
+    )
+
+  def _prompt(self, question: str) -> str:
+    return self.template(question) + self.prefill
 
   def _texts(self, rollouts: Rollouts) -> list[list[str]]:
     tokens_PGT, stopped_PG = np.asarray(rollouts.tokens_PGT), np.asarray(rollouts.stopped_PG)

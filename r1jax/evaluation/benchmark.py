@@ -1,6 +1,7 @@
 """Measures a model on a fixed set of problems."""
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,7 +22,7 @@ class Benchmark:
     split: names the problems in records.
     problems: what is asked.
     answering: how; its group size is the number of samples.
-    batch_size: problems decoded at a time; the last batch is filled up with the first problems.
+    batch_size: problems decoded at a time; the last batch is filled up with other problems.
     judges: as in `judging.judge`.
     seed: of the samples.
     reader: as in `judging.judge`.
@@ -46,14 +47,14 @@ class Benchmark:
       check: called between batches; it may raise to stop.
     """
     start = time.perf_counter()
+    key = jax.random.key(self.seed)
     texts: list[list[str]] = []
     lengths, truncated = [], []
     for first in range(0, len(self.problems), self.batch_size):
       check()
       batch = list(self.problems[first : first + self.batch_size])
-      filling = list(self.problems[: self.batch_size - len(batch)])
-      key = jax.random.fold_in(jax.random.key(self.seed), first)
-      answers = self.answering(params, batch + filling, key)
+      filling = itertools.islice(itertools.cycle(self.problems), self.batch_size - len(batch))
+      answers = self.answering(params, [*batch, *filling], key, first_address=first)
       texts += answers.texts[: len(batch)]
       lengths.append(np.asarray(answers.rollouts.length_PG)[: len(batch)])
       truncated.append(answers.truncated_PG[: len(batch)])

@@ -56,34 +56,34 @@ def _read_v3(fields: Fields) -> ModelConfig:
   num_mtp = fields.get('num_nextn_predict_layers', fields.get('num_mtp_layers', 0))
   fields.allow('num_nextn_predict_layers', 0, 1)
   fields.allow('num_mtp_layers', 0, 1)
-  return _read(fields, routing, num_mtp, interleaved=fields.get('rope_interleave', True))
+  interleaved = fields.get('rope_interleave', True)
+  return _read(fields, routing, num_mtp, grouped=True, interleaved=interleaved)
 
 
 def _read_v2(fields: Fields) -> ModelConfig:
   fields.allow('scoring_func', 'softmax')
   fields.allow('topk_method', 'greedy', 'group_limited_greedy')
   fields.allow('norm_topk_prob', False)
-  if fields.get('topk_method', 'greedy') == 'greedy':
-    fields.allow('n_group', 1)
+  grouped = fields.get('topk_method', 'greedy') == 'group_limited_greedy'
   routing = {
     'scores': 'softmax',
     'normalise': False,
     'selection_bias': False,
     'group_score_size': 1,
   }
-  return _read(fields, routing, 0, interleaved=True)
+  return _read(fields, routing, 0, grouped=grouped, interleaved=True)
 
 
 def _read(
-  fields: Fields, routing: dict[str, Any], num_mtp: int, *, interleaved: bool
+  fields: Fields, routing: dict[str, Any], num_mtp: int, *, grouped: bool, interleaved: bool
 ) -> ModelConfig:
   """Reads what V2 and V3 share."""
   common = decoder.read(fields)
   rope = rope_fields.read(fields, interleaved=interleaved, max_positions=common['max_positions'])
   if not rope_fields.agrees_on_mscale(rope):
     fields.refuse('rope mscale without mscale_all_dim is ambiguous, supported: both or none')
-  num_dense = fields.get('first_k_dense_replace', 0)
-  moe = _read_experts(fields, routing)
+  num_dense = fields.need('first_k_dense_replace')
+  moe = _read_experts(fields, routing, grouped=grouped)
   if num_dense >= common['num_layers'] + num_mtp:
     moe, num_dense = None, 0
   return ModelConfig(
@@ -112,19 +112,22 @@ def _read_attention(fields: Fields) -> MLA:
   return attention
 
 
-def _read_experts(fields: Fields, routing: dict[str, Any]) -> MoE | None:
+def _read_experts(fields: Fields, routing: dict[str, Any], *, grouped: bool) -> MoE | None:
   fields.allow('moe_layer_freq', 1)
   num_experts = fields.get('n_routed_experts')
   if num_experts is None:
     return None
+  groups = [fields.need(name) if grouped else 1 for name in ('n_group', 'topk_group')]
+  for without_effect_unless_grouped in ('n_group', 'topk_group'):
+    fields.get(without_effect_unless_grouped)
   return MoE(
     num_experts=num_experts,
     top_k=fields.need('num_experts_per_tok'),
     width=fields.need('moe_intermediate_size'),
     num_shared=fields.get('n_shared_experts', 0),
-    scaling=fields.get('routed_scaling_factor', 1.0),
-    num_groups=fields.get('n_group', 1),
-    num_groups_kept=fields.get('topk_group', 1),
+    scaling=fields.need('routed_scaling_factor'),
+    num_groups=groups[0],
+    num_groups_kept=groups[1],
     **routing,
   )
 

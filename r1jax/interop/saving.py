@@ -148,4 +148,5 @@ def _move(partial: pathlib.Path, folder: pathlib.Path) -> None:
   for stale in [*folder.glob('model*.safetensors'), folder / INDEX, folder / GENERATION]:
     stale.unlink(missing_ok=True)
   for file in sorted(partial.iterdir(), key=lambda file: file.name == CONFIG):
+    shutil.copymode(partial / CONFIG, file)  # safetensors makes files that only their owner reads.
     os.replace(file, folder / file.name)

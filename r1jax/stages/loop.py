@@ -1,17 +1,20 @@
 """The loop every trained stage runs in: records, evaluations, checkpoints, resume, stop.
 
-Order within a step: update, metrics, completions, evaluation, checkpoint. A run killed anywhere
-finds on the disk at most more than its last checkpoint knows, which is cut and made again.
+Order within a step: update, metrics, completions, checkpoint, evaluation. A run killed anywhere
+finds on the disk at most more than its last checkpoint knows, which is cut and made again, and less
+by the evaluation of the restored parameters, which is then made.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from r1jax.training import records
-from r1jax.training.checkpoint import Checkpoints
-from r1jax.training.interrupt import StopRequest
+from r1jax.training.checkpoint import Checkpoints, Restored
+from r1jax.training.clock import Clock
+from r1jax.training.interrupt import Stopped, StopRequest
 from r1jax.training.metrics import CompletionsLog, MetricsLog
 from r1jax.training.progress import Progress
 
@@ -22,9 +25,9 @@ class Cadence:
 
   Attributes:
     steps: in all.
-    checkpoint_every: steps between checkpoints.
+    checkpoint_every: steps between checkpoints; 0 for none before the last.
     evaluate_every: steps between evaluations; 0 for none between first and last.
-    completions_every: steps between records of completions.
+    completions_every: steps between records of completions; 0 for none before the last.
     max_skipped: updates skipped in a row before the run stops.
   """
 
@@ -33,6 +36,11 @@ class Cadence:
   evaluate_every: int
   completions_every: int
   max_skipped: int
+
+  def __post_init__(self):
+    for name, least in (('steps', 1), ('max_skipped', 1), ('checkpoint_every', 0)):
+      if getattr(self, name) < least:
+        raise ValueError(f'{name} is {getattr(self, name)}; it must be at least {least}')
 
   def is_due(self, every: int, step: int) -> bool:
     """Returns whether something done every so many steps is due after this one."""
@@ -71,6 +79,7 @@ def run(
   workdir: Path,
   title: str,
   evaluations: Evaluations,
+  clock: Clock,
   stop: StopRequest,
 ) -> tuple[Any, dict[str, Any]]:
   """Runs a stage from its last checkpoint, or from the start, to its end.
@@ -83,6 +92,7 @@ def run(
     workdir: where everything is written.
     title: what the progress view is headed with.
     evaluations: of a tree at a step (0 is before the first): by split, what makes the record.
+    clock: of the run.
     stop: checked after each step, and by the evaluations.
 
   Returns:
@@ -92,77 +102,107 @@ def run(
     Stopped: a stop was asked for; the checkpoint is written.
     FloatingPointError: too many updates in a row were not finite; the checkpoint is written.
   """
-  checkpoints = Checkpoints(workdir)
-  restored = checkpoints.restore(tree)
-  first = 0
-  if restored is not None:
-    first, tree, record = restored.step, restored.tree, restored.record
-  metrics_log = MetricsLog(workdir, restored_step=first)
-  completions_log = CompletionsLog(workdir, restored_step=first)
-  evaluations_log = records.StepLog(workdir / 'evaluations.jsonl', restored_step=first)
-  try:
-    with Progress(cadence.steps, title, start_step=first) as progress:
-      if restored is not None:
-        progress.message(f'Going on from the checkpoint of step {first}.')
-      if first == 0:
-        _evaluate(evaluations_log, evaluations(tree, 0), 0, progress)
-      for step in range(first + 1, cadence.steps + 1):
-        done = advance(tree, record, step)
-        tree, record = done.tree, done.record
-        metrics_log.write(step, done.metrics)
-        progress.update(step, done.metrics)
-        if cadence.is_due(cadence.completions_every, step):
-          _write_completions(completions_log, progress, step, done.completions())
-        failing = done.skipped >= cadence.max_skipped
-        if cadence.is_due(cadence.evaluate_every, step) and not stop.requested and not failing:
-          _evaluate(evaluations_log, evaluations(tree, step), step, progress)
-        if cadence.is_due(cadence.checkpoint_every, step) or stop.requested or failing:
-          checkpoints.save(step, tree, record)
-        if failing:
-          raise FloatingPointError(
-            f'the loss or gradient of {done.skipped} updates in a row was not finite; the last '
-            f'good parameters are saved in {checkpoints.folder / str(step)}. Lower the learning '
-            'rate or the clip bounds, or look at the last completions.'
-          )
-        if step < cadence.steps:
-          stop.check()
-  finally:
-    metrics_log.close()
-    evaluations_log.close()
-    checkpoints.close()
-  return tree, summarize(workdir)
+  with contextlib.ExitStack() as stack:
+    checkpoints = stack.enter_context(contextlib.closing(Checkpoints(workdir)))
+    restored = checkpoints.restore(tree)
+    first = 0
+    if restored is not None:
+      first, tree, record = restored.step, restored.tree, restored.record
+    logs = stack.enter_context(contextlib.closing(Logs(workdir, restored_step=first)))
+    progress = stack.enter_context(Progress(cadence.steps, title, start_step=first))
+    if restored is not None:
+      _announce(restored, progress)
+    if first == 0 or cadence.is_due(cadence.evaluate_every, first):
+      _evaluate(logs, evaluations(tree, first), first, progress, stop)
+      clock.tick()
+    for step in range(first + 1, cadence.steps + 1):
+      done = advance(tree, record, step)
+      tree, record = done.tree, done.record
+      clock.tick()
+      logs.metrics.write(step, done.metrics)
+      progress.update(step, done.metrics)
+      if cadence.is_due(cadence.completions_every, step):
+        _write_completions(logs.completions, progress, step, done.completions())
+      failing = done.skipped >= cadence.max_skipped
+      if failing or cadence.is_due(cadence.checkpoint_every, step):
+        checkpoints.save(step, tree, record)
+      if failing:
+        raise _not_finite(done.skipped, checkpoints.folder / str(step))
+      try:
+        if cadence.is_due(cadence.evaluate_every, step):
+          _evaluate(logs, evaluations(tree, step), step, progress, stop)
+        stop.check()
+      except Stopped:
+        checkpoints.save(step, tree, record)
+        raise
+  return tree, summarize(workdir, seconds=clock.tick())
 
 
-def summarize(workdir: Path) -> dict[str, Any]:
+class Logs:
+  """What the loop writes down."""
+
+  def __init__(self, workdir: Path, *, restored_step: int):
+    self.metrics = MetricsLog(workdir, restored_step=restored_step)
+    self.completions = CompletionsLog(workdir, restored_step=restored_step)
+    self.evaluations = records.StepLog(workdir / 'evaluations.jsonl', restored_step=restored_step)
+
+  def close(self) -> None:
+    """Closes the files."""
+    self.metrics.close()
+    self.evaluations.close()
+
+
+def _announce(restored: Restored, progress: Progress) -> None:
+  for fault in restored.damaged:
+    progress.message(f'This checkpoint was damaged and is removed: {fault}')
+  progress.message(f'Going on from the checkpoint of step {restored.step}.')
+
+
+def _not_finite(skipped: int, checkpoint: Path) -> FloatingPointError:
+  return FloatingPointError(
+    f'the loss or gradient of {skipped} updates in a row was not finite; they changed nothing, and '
+    f'the parameters before them are saved in {checkpoint}. Lower the learning rate or the clip '
+    'bounds, or look at the last completions.'
+  )
+
+
+def summarize(workdir: Path, *, seconds: float) -> dict[str, Any]:
   """Returns the summary of a run: its first and last evaluation of each split, and its effort.
 
-  The split that stands for the whole, as `base` and `trained`, is the first evaluated.
+  The split that stands for the whole, as `base` and `trained`, is the first evaluated. There is a
+  `base` only where something was evaluated before the first step.
+
+  Args:
+    workdir: folder of the run.
+    seconds: that the run took, all its starts together.
   """
   steps = records.read(workdir / 'metrics.jsonl')
   found = records.read(workdir / 'evaluations.jsonl')
-  seconds = sum(
-    value for step in steps for key, value in step.items() if key.startswith('seconds/')
-  )
   summary: dict[str, Any] = {
     'steps': len(steps),
     'tokens': sum(step.get('tokens', 0) for step in steps),
-    'seconds': seconds + sum(record.get('seconds', 0) for record in found),
+    'seconds': seconds,
   }
   for split in dict.fromkeys(record['split'] for record in found):
     ends = [record for record in found if record['split'] == split]
-    named = {'base': ends[0], 'trained': ends[-1]}
-    summary = named | summary if 'base' not in summary else summary
+    named = {'trained': ends[-1]}
+    if ends[0]['step'] == 0:
+      named = {'base': ends[0]} | named
+    summary = summary if 'trained' in summary else named | summary
     summary[split] = named
   return summary
 
 
-def _evaluate(log: records.StepLog, due: Mapping[str, Callable], step: int, progress) -> None:
-  """Evaluates what is due at a step and not on record, as it is after a resume."""
-  known = {(found['step'], found['split']) for found in records.read(log.path)}
+def _evaluate(
+  logs: Logs, due: Mapping[str, Callable], step: int, progress: Progress, stop: StopRequest
+) -> None:
+  """Makes the evaluations that are due and not on record, as they may be after a resume."""
+  known = {(found['step'], found['split']) for found in records.read(logs.evaluations.path)}
   for split, evaluation in due.items():
+    stop.check()
     if (step, split) not in known:
       found = evaluation()
-      log.append(found)
+      logs.evaluations.append(found)
       progress.message(_headline(found))
 
 

@@ -33,10 +33,19 @@ class Policy:
     Args:
       folder: as `interop.load_pretrained` reads it.
       **changes: fields of `ModelConfig` that are no property of the weights: `dtype`, `remat`.
+
+    Raises:
+      FileNotFoundError: the folder lacks a file.
+      ValueError: its files are damaged, or do not fit each other.
     """
     config, params = interop.load_pretrained(folder)
-    config = dataclasses.replace(config, **changes)
-    return cls(Transformer(config), params, tokenizers.load(folder))
+    tokenizer = tokenizers.load(folder)
+    if tokenizer.vocab_size > config.vocab_size:
+      raise ValueError(
+        f'the tokenizer in {folder} has {tokenizer.vocab_size} ids, the model has embeddings for '
+        f'{config.vocab_size}: they do not belong together'
+      )
+    return cls(Transformer(dataclasses.replace(config, **changes)), params, tokenizer)
 
   def save(self, folder: str | Path) -> None:
     """Writes a Hugging Face folder that `load`, transformers and vLLM read."""

@@ -31,6 +31,7 @@ from r1jax.tasks.packing import Packed
 from r1jax.tasks.stream import Source, shuffled
 from r1jax.text.spm import train_sentencepiece
 from r1jax.training import state as states
+from r1jax.training.clock import Clock
 from r1jax.training.interrupt import StopRequest
 from r1jax.training.step import Report, Step
 
@@ -155,7 +156,9 @@ class Stage:
   probes: Callable[[Policy], Sequence[Benchmark]]
   mesh: Mesh | None
 
-  def __call__(self, policy: None, workdir: Path, stop: StopRequest) -> tuple[Policy, dict]:
+  def __call__(
+    self, policy: None, workdir: Path, clock: Clock, stop: StopRequest
+  ) -> tuple[Policy, dict[str, Any]]:
     """Trains in `workdir`; returns the base model and its evaluations."""
     model = Transformer(self.config)
     documents = [self.corpus[i] for i in range(self.vocabulary_documents)]
@@ -168,6 +171,9 @@ class Stage:
       rows_per_block=256,
     )
     base = Policy(model, params, tokenizer)
+    probes = self.probes(base)
+    for probe in probes:  # Now, and not after the last step.
+      probe.answering.check(probe.problems)
     tree, summary = loop.run(
       functools.partial(self._advance, self._step(model), packed),
       {'train': states.create(params, self.optimizer)},
@@ -175,7 +181,8 @@ class Stage:
       cadence=self.cadence,
       workdir=workdir,
       title=f'pre-training {base.num_parameters / 1e6:.2f}M parameters',
-      evaluations=functools.partial(self._evaluations, self.probes(base), stop),
+      evaluations=functools.partial(self._evaluations, probes, stop),
+      clock=clock,
       stop=stop,
     )
     return dataclasses.replace(base, params=tree['train'].params), summary

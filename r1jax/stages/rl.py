@@ -20,6 +20,7 @@ from r1jax.stages import loop
 from r1jax.stages.policy import Policy
 from r1jax.stages.rl_step import Judged, Reinforcement
 from r1jax.training import state as states
+from r1jax.training.clock import Clock
 from r1jax.training.interrupt import StopRequest
 
 
@@ -47,7 +48,7 @@ class Stage:
   title: str
 
   def __call__(
-    self, policy: Policy, workdir: Path, stop: StopRequest
+    self, policy: Policy, workdir: Path, clock: Clock, stop: StopRequest
   ) -> tuple[Policy, dict[str, Any]]:
     """Trains `policy` in `workdir`; returns it trained, and the evaluations of both."""
     mesh = self.learning.mesh
@@ -65,6 +66,7 @@ class Stage:
       workdir=workdir,
       title=self.title,
       evaluations=functools.partial(self._evaluations, stop),
+      clock=clock,
       stop=stop,
     )
     return dataclasses.replace(policy, params=tree['train'].params), summary
@@ -115,5 +117,5 @@ def _rows_of(judged: Judged, limit: int) -> list[Mapping[str, Any]]:
           'checks_itself': checks_itself(text),
         }
       )
-  stride = max(1, len(rows) // limit)
+  stride = max(1, len(rows) // max(1, limit))
   return rows[::stride][:limit]

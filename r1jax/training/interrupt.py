@@ -5,14 +5,22 @@ from types import FrameType, TracebackType
 
 
 class Stopped(Exception):  # noqa: N818 - it is a request, not an error
-  """A stop was asked for and everything worth keeping is saved."""
+  """A stop was asked for and everything worth keeping is saved.
+
+  Attributes:
+    number: of the signal that asked for it.
+  """
+
+  def __init__(self, number: int):
+    super().__init__(f'stopped by {signal.Signals(number).name}')
+    self.number = number
 
 
 class StopRequest:
   """Listens for SIGTERM and SIGINT while it is entered; a second one kills as usual."""
 
   def __init__(self) -> None:
-    self.requested = False
+    self._number: int | None = None
     self._before: dict[int, object] = {}
 
   def __enter__(self) -> 'StopRequest':
@@ -32,11 +40,16 @@ class StopRequest:
     for number, handler in self._before.items():
       signal.signal(number, handler)  # type: ignore[arg-type]
 
+  @property
+  def requested(self) -> bool:
+    """Whether a stop was asked for."""
+    return self._number is not None
+
   def check(self) -> None:
     """Raises `Stopped` if a stop was asked for; to be called where nothing would be lost."""
-    if self.requested:
-      raise Stopped
+    if self._number is not None:
+      raise Stopped(self._number)
 
   def _listen(self, number: int, frame: FrameType | None) -> None:
-    self.requested = True
+    self._number = number
     signal.signal(number, self._before[number])  # type: ignore[arg-type]

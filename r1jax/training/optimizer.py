@@ -66,7 +66,7 @@ def adamw(settings: AdamW, schedule: Schedule) -> optax.GradientTransformation:
 def global_norm(gradient: Any) -> jax.Array:
   """Returns the norm of the gradient, selection biases apart."""
   kept = jax.tree.map(lambda g, keep: g if keep else None, gradient, trained(gradient))
-  return optax.global_norm(kept)
+  return optax.tree.norm(kept)
 
 
 def warmup_constant(*, peak: float, warmup: int) -> Schedule:

@@ -29,16 +29,19 @@ WHY_LOSS_IS_NEAR_ZERO = (
   'accuracy and response length instead.'
 )
 
-# The metric's key, its name in the live view, its name in a plain line, and how it is written.
+# The metric's key, its name in the live view, its name in a plain line, and how it is written. A
+# stage shows those of them that its metrics have.
 _Write = Callable[[float], str]
 _SHOWN: tuple[tuple[str, str, str, _Write], ...] = (
   ('reward', 'reward', 'reward', '{:.3f}'.format),
   ('accuracy', 'accuracy', 'accuracy', outcome.percent),
   ('format', 'format', 'format', outcome.percent),
   ('length', 'response length, tokens', 'length', '{:.1f}'.format),
-  ('kl', 'KL to the reference, nats', 'kl', '{:.4f}'.format),
+  ('kl', 'KL to the reference, nats', 'kl', '{:z.4f}'.format),
   ('zero_variance_fraction', 'groups without variance', 'no-variance', outcome.percent),
   ('truncated_fraction', 'truncated answers', 'truncated', outcome.percent),
+  ('nll', 'loss of the next token, nats', 'nll', '{:.4f}'.format),
+  ('mtp_nll', 'loss of the one after it, nats', 'mtp', '{:.4f}'.format),
   ('tokens_per_second', 'tokens/s', 'tokens/s', '{:,.0f}'.format),
 )
 _TREND_WIDTH = 24
@@ -53,7 +56,7 @@ class Progress:
 
   On a terminal: a bar, the current numbers with their trend, and the last sampled completion. Where
   the output is a file, a pipe or a notebook: a plain line now and then. Either way it explains the
-  loss once, warns once of each failure that `Diagnosis` knows, and ends with the outcome.
+  loss of RL once, warns once of each failure that `Diagnosis` knows, and ends with the outcome.
 
   Args:
     total_steps: steps of the whole run.
@@ -107,7 +110,7 @@ class Progress:
     self._times.append(time.monotonic())
     for key, values in self._history.items():
       values.append(_number(metrics.get(key)))
-    if step == 1:
+    if step == 1 and 'reward' in metrics:
       self.message(WHY_LOSS_IS_NEAR_ZERO)
     if not self._live and self._is_due(step):
       self._plain(self._line())

@@ -112,15 +112,24 @@ def full_disk_explained(path: Path) -> Iterator[None]:
   """Turns the error of a full disk into one that says what is safe and what to do."""
   try:
     yield
-  except OSError as error:
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+  except Exception as error:
+    number = _full_disk(error)
+    if number is None:
       raise
     raise OSError(
-      error.errno,
+      number,
       'the disk is full (or a quota is reached), and nothing written before is lost. Free some '
       'space and run the same command again: it goes on from the last checkpoint',
       str(path),
     ) from error
+
+
+def _full_disk(error: Exception) -> int | None:
+  """Returns the number of the error of a full disk; libraries of other languages only quote it."""
+  full = (errno.ENOSPC, errno.EDQUOT)
+  if isinstance(error, OSError):
+    return error.errno if error.errno in full else None
+  return next((number for number in full if os.strerror(number) in str(error)), None)
 
 
 def _end_of_step(path: Path, step: int) -> int:

@@ -50,7 +50,7 @@ class Step:
     take = functools.partial(update, optimizer=optimizer, bias_speed=bias_speed)
     self._gradient = jax.jit(functools.partial(gradient, loss))
     self._add = jax.jit(add, donate_argnums=0)
-    self._update = jax.jit(take, donate_argnums=(0, 1))
+    self._update = jax.jit(take, donate_argnums=0)
     self._whole = jax.jit(
       lambda state, part: take(state, gradient(loss, state.params, part)), donate_argnums=0
     )
@@ -132,7 +132,7 @@ def balanced(params: Any, load: Mapping[str, jax.Array], *, speed: float) -> Any
 
 def _moved(tree: Any, path: tuple[str, ...], load: jax.Array, speed: float) -> Any:
   name, *rest = path
-  if name not in tree:
+  if not rest and name not in tree:
     return tree  # A model whose experts are chosen without a bias.
   if rest:
     return {**tree, name: _moved(tree[name], tuple(rest), load, speed)}

@@ -214,8 +214,10 @@ REFUSED = [
   (v3(num_key_value_heads=8), 'num_key_value_heads is 8, supported: 128'),
   (v3(moe_layer_freq=2), 'moe_layer_freq is 2, supported: 1'),
   (v2(norm_topk_prob=True), 'norm_topk_prob is True, supported: False'),
-  (v2(n_group=8), 'n_group is 8, supported: 1'),
+  (v3(n_group=None), 'n_group is missing'),
+  (v2(topk_method='group_limited_greedy', topk_group=None), 'topk_group is missing'),
   (qwen(use_sliding_window=True), 'use_sliding_window is True, supported: False'),
+  (qwen(use_mrope=True), 'use_mrope is True, supported: False'),
   (qwen(layer_types=['full_attention'] * 23 + ['sliding_attention']), 'layer_types is'),
   (llama(**scaling(rope_type='longrope')), "is 'longrope', supported: 'default', 'yarn', 'llama3'"),
   (llama(**scaling(rope_type='yarn', truncate=False)), 'rope_scaling.truncate is False'),
@@ -236,6 +238,15 @@ def test_unsupported_field_is_named(fields, message):
 def test_all_unsupported_fields_are_listed():
   with pytest.raises(ValueError, match=r'(?s)hidden_act is.*logit_scale is'):
     families.read(llama(hidden_act='gelu', logit_scale=0.5))
+
+
+def test_greedy_choice_of_experts_ignores_groups():
+  assert families.read(v2(n_group=8, topk_group=3)) == families.read(v2())
+
+
+def test_private_and_empty_fields_pass():
+  fields = llama(_name_or_path='here', logit_scale=None, sliding_window=None, pruned_heads={})
+  assert families.read(fields) == families.read(llama())
 
 
 def test_yarn_takes_its_defaults():

@@ -94,7 +94,7 @@ def test_mtp_module_equals(exchanged):
 
   @jax.jit
   def ours(params, tokens_B1L):
-    apply = functools.partial(Transformer(model.config).apply, {'params': params})
+    apply = functools.partial(Transformer(models.quick(model.config)).apply, {'params': params})
     hidden, _ = apply(apply(tokens_B1L, method='encode'), tokens_B1L, method='predict_second')
     return apply(hidden, method='unembed')[:, 0]
 

@@ -1,5 +1,6 @@
 """What is saved comes back: parameters bit for bit, architecture, tokenizer."""
 
+import dataclasses
 import json
 import tracemalloc
 
@@ -26,14 +27,22 @@ def dtypes(folder):
     return {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
 
 
-@pytest.mark.parametrize('name', models.CONFIGS)
-def test_float32_is_bit_exact(name, tmp_path):
-  config, params = models.CONFIGS[name], models.random_params(models.CONFIGS[name])
-  save_pretrained(tmp_path / 'model', config, params)
-  loaded_config, loaded = load_pretrained(tmp_path / 'model')
+def check_round_trip(config, folder):
+  params = models.random_params(config)
+  save_pretrained(folder, config, params)
+  loaded_config, loaded = load_pretrained(folder)
   assert loaded_config == config
   assert jax.tree.structure(loaded) == jax.tree.structure(params)
   jax.tree.map(np.testing.assert_array_equal, loaded, params)
+
+
+@pytest.mark.parametrize('name', models.CONFIGS)
+def test_float32_is_bit_exact(name, tmp_path):
+  check_round_trip(models.CONFIGS[name], tmp_path / 'model')
+
+
+def test_experts_in_the_mtp_module_alone(tmp_path):
+  check_round_trip(dataclasses.replace(models.CONFIGS['v3'], num_dense_layers=3), tmp_path)
 
 
 def test_embedding_and_head_are_repeated_for_the_mtp_module_alone(v3, tmp_path):
@@ -100,6 +109,8 @@ def test_saving_again_replaces_the_model_alone(v3, tmp_path):
   assert load_pretrained(tmp_path)[0] == models.CONFIGS['llama']
   names = sorted(file.name for file in tmp_path.iterdir())
   assert names == ['README.md', 'config.json', 'model.safetensors']
+  modes = {file.stat().st_mode for file in tmp_path.iterdir()}
+  assert len(modes) == 1  # Who may read README.md may read the weights.
 
 
 def test_a_save_that_fails_leaves_the_earlier_model(v3, tmp_path, monkeypatch):

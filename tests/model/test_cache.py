@@ -137,7 +137,7 @@ def test_samples_of_a_group_are_separate(name):
     np.testing.assert_allclose(alone[:, 0], together[:, g], atol=1e-5)
 
 
-@pytest.mark.parametrize('name', ['gqa', 'v3'])
+@pytest.mark.parametrize('name', ['gqa', 'v2'])
 def test_what_a_group_sees(name):
   """A sample's token sees the real prefix and its own past: not padding, future or siblings."""
   model = subject(name)

@@ -51,3 +51,28 @@ def test_absorbed_form_has_the_gradients_of_the_expanded(v3):
     gradient(params, x, True),
     gradient(params, x, False),
   )
+
+
+def test_absorbed_form_leaves_the_latents_compressed():
+  """A token that reads 256 others expands none of them: 2 * C * H * (N + O) operations each."""
+  config, shape = subject('v3').config, subject('v3').config.attention
+  params = jax.tree.map(lambda leaf: leaf[0], subject('v3').params['dense_layers']['attention'])
+  prefix = {
+    'latent': jnp.zeros((1, 256, shape.kv_rank)),
+    'rope_key': jnp.zeros((1, 256, shape.rope_dim)),
+  }
+  sight = Sight(prefix, jnp.array([256]), suffix=None, suffix_length=None)
+  cos_sin = rope.angles(config.rope, shape.rope_dim, jnp.array([[256]]))
+
+  def operations(absorbed):
+    attention = functools.partial(LatentAttention(config, shape).apply, absorbed=absorbed)
+    program = jax.jit(attention, compiler_options=QUICK)
+    x = jnp.zeros((1, 1, 1, config.model_dim))
+    lowered = program.lower({'params': params}, x, cos_sin=cos_sin, sight=sight)
+    return lowered.compile().cost_analysis()['flops']
+
+  H, expanded_width = shape.num_heads, shape.nope_dim + shape.value_dim
+  # Per latent the absorbed form attends over C + R and C instead of N + R and O numbers a head.
+  spent = 2 * H * (2 * shape.kv_rank - expanded_width)
+  saved = 2 * H * shape.kv_rank * expanded_width
+  assert operations(False) - operations(True) == pytest.approx(256 * (saved - spent), rel=0.05)

@@ -1,0 +1,148 @@
+"""Seconds a GRPO step takes, by phase, on the workloads that rivals were measured on.
+
+A 4.2M-parameter Qwen2-shaped model with random weights, random prompts of fixed length, completions
+forced to full length, KL to a reference, float32: what the rivals' scripts do.
+
+  python experiments/throughput/grpo_step.py --prompts=16 --group=16 --prompt_tokens=32 \
+    --completion_tokens=64
+"""
+
+import dataclasses
+import functools
+import resource
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import app, flags, logging
+
+from r1jax.algorithms import advantages, grpo, kl, ratios, reductions, surrogate
+from r1jax.decoding import Sampler, generate
+from r1jax.evaluation.answering import Answering, Answers
+from r1jax.model import GQA, ModelConfig, Transformer
+from r1jax.stages.rl_step import Judged, Reinforcement, Settings
+from r1jax.structs import Prompts
+from r1jax.training import optimizer, state
+from r1jax.training.allocator import keep_pages
+
+_PROMPTS = flags.DEFINE_integer('prompts', 16, 'Prompts of a step.')
+_GROUP = flags.DEFINE_integer('group', 16, 'Completions of a prompt.')
+_PROMPT_TOKENS = flags.DEFINE_integer('prompt_tokens', 32, 'Tokens of a prompt.')
+_COMPLETION_TOKENS = flags.DEFINE_integer('completion_tokens', 64, 'Tokens of a completion.')
+_STEPS = flags.DEFINE_integer('steps', 6, 'Steps; the first compiles and is not counted.')
+_MICROBATCHES = flags.DEFINE_integer('microbatches', 1, 'Parts of an update.')
+_CHUNK = flags.DEFINE_integer('chunk_tokens', None, 'Tokens whose logits exist at one time.')
+_SEGMENT = flags.DEFINE_integer('segment_tokens', 64, 'Tokens between two compactions.')
+
+MODEL = ModelConfig(
+  vocab_size=512,
+  num_layers=4,
+  model_dim=256,
+  mlp_dim=1024,
+  attention=GQA(num_heads=8, num_kv_heads=4, head_dim=32, qkv_bias=True),
+)
+
+
+def reinforcement(model: Transformer) -> Reinforcement:
+  """Returns the step; asking is done here, with random prompts, and judging by random rewards."""
+  answering = Answering(
+    model,
+    tokenizer=None,
+    template=None,
+    prefill='',
+    group_size=_GROUP.value,
+    max_prompt_tokens=_PROMPT_TOKENS.value,
+    max_completion_tokens=_COMPLETION_TOKENS.value,
+    sampler=Sampler(),
+    segment_tokens=_SEGMENT.value,
+  )
+  objective = functools.partial(
+    grpo.loss,
+    ratio=ratios.token,
+    surrogate=functools.partial(surrogate.clipped, low=0.2, high=0.2),
+    kl=kl.k3,
+    kl_weight=0.04,
+  )
+  settings = Settings(
+    prompts_per_step=_PROMPTS.value,
+    num_minibatches=1,
+    num_inner_epochs=1,
+    num_microbatches=_MICROBATCHES.value,
+    drop_truncated=False,
+    max_resamples=0,
+    chunk_tokens=_CHUNK.value,
+    balance_weight=0.0,
+    seed=0,
+  )
+  return Reinforcement(
+    settings=settings,
+    answering=answering,
+    problems=None,
+    reward=None,
+    advantage=functools.partial(advantages.group_normalised, epsilon=1e-6),
+    objective=objective,
+    reduction=reductions.sample_mean,
+    optimizer=optimizer.adamw(optimizer.AdamW(), lambda count: 1e-4),
+    bias_speed=0.0,
+    use_reference=True,
+  )
+
+
+def ask(learning: Reinforcement, params, step: int) -> Judged:
+  """Samples completions of random prompts, all of full length, and rewards them at random."""
+  rng = np.random.default_rng(step)
+  P, S = _PROMPTS.value, _PROMPT_TOKENS.value
+  prompts = Prompts(
+    jnp.asarray(rng.integers(3, 512, (P, S)), jnp.int32),
+    jnp.full(P, S, jnp.int32),
+    jnp.arange(P, dtype=jnp.int32),
+  )
+  rollouts = generate(
+    learning.answering.model,
+    params,
+    prompts,
+    group_size=_GROUP.value,
+    max_tokens=_COMPLETION_TOKENS.value,
+    sampler=learning.answering.sampler,
+    stop_tokens=(),
+    key=jax.random.key(step),
+    segment_tokens=_SEGMENT.value,
+  )
+  reward_PG = rng.integers(0, 7, (P, _GROUP.value)).astype(np.float32)
+  texts = [[''] * _GROUP.value] * P
+  return Judged(Answers([], rollouts, texts), reward_PG, {}, 0, {})
+
+
+def main(argv: list[str]) -> None:
+  """Prints the seconds of each step by phase, and medians."""
+  del argv
+  logging.set_verbosity(logging.WARNING)
+  keep_pages()
+  model = Transformer(MODEL)
+  params = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 8), jnp.int32))['params']
+  print('parameters', sum(array.size for array in jax.tree.leaves(params)))
+  learning = reinforcement(model)
+  reference = jax.tree.map(jnp.copy, params)
+  train = state.create(params, learning.optimizer)
+  rows = []
+  for step in range(_STEPS.value):
+    times = [time.perf_counter()]
+    judged = ask(learning, train.params, step)
+    times.append(time.perf_counter())
+    batch = learning.batch(judged, reference)
+    times.append(time.perf_counter())
+    train, found = learning.minibatches(train, batch, step=step)
+    jax.block_until_ready((dataclasses.astuple(train)[1], found))
+    times.append(time.perf_counter())
+    sample, score, update = np.diff(times)
+    rows.append((times[-1] - times[0], sample, score, update))
+    print('step {:.2f}s sample {:.2f}s score {:.2f}s update {:.2f}s'.format(*rows[-1]), flush=True)
+  middle = np.median(np.array(rows[1:]), axis=0)
+  print('median {:.2f}s sample {:.2f}s score {:.2f}s update {:.2f}s'.format(*middle))
+  peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+  print(f'peak memory {peak_bytes / 2**30:.2f} GiB')
+
+
+if __name__ == '__main__':
+  app.run(main)

@@ -1,0 +1,93 @@
+"""What all tests share: the CPU, one cache of compiled programs, and a tiny base model.
+
+Tests see one device: that is what users see, and mesh axes of size -1 then mean one. What needs
+more devices starts a process of its own with `XLA_FLAGS=--xla_force_host_platform_device_count=8`.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')  # Read when jax is imported.
+
+import jax
+import numpy as np
+
+# Programs that compile faster than this, in seconds, are compiled again.
+WORTH_KEEPING = 0.3
+
+
+def pytest_configure(config):
+  """Keeps compiled programs where `R1JAX_TEST_CACHE` says, or for this session only.
+
+  The variable reaches workers and processes that tests start, so they share one cache.
+  """
+  if 'R1JAX_TEST_CACHE' not in os.environ:
+    folder = tempfile.TemporaryDirectory(prefix='r1jax_cache_', ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    config.add_cleanup(lambda: os.environ.pop('R1JAX_TEST_CACHE'))
+    os.environ['R1JAX_TEST_CACHE'] = folder.name
+  folder = os.environ['R1JAX_TEST_CACHE']
+  os.environ['JAX_COMPILATION_CACHE_DIR'] = folder
+  os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = str(WORTH_KEEPING)
+  jax.config.update('jax_compilation_cache_dir', folder)
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', WORTH_KEEPING)
+
+
+@pytest.fixture(scope='session')
+def compilation_cache():
+  """Returns the folder of compiled programs, for processes that take it as a flag."""
+  return Path(os.environ['R1JAX_TEST_CACHE'])
+
+
+@pytest.fixture(scope='session')
+def tiny_base(tmp_path_factory):
+  """Returns the folder of a random model, shaped as the shipped base but compiled in seconds."""
+  from r1jax.model import MLA, ModelConfig, MoE, Rope, Transformer
+  from r1jax.stages.policy import Policy
+  from r1jax.tasks.world import Corpus
+  from r1jax.text.spm import train_sentencepiece
+
+  corpus = Corpus()
+  tokenizer = train_sentencepiece([corpus[i] for i in range(400)], vocab_size=1024)
+  config = ModelConfig(
+    vocab_size=1024,
+    num_layers=2,
+    num_dense_layers=1,
+    model_dim=16,
+    mlp_dim=32,
+    attention=MLA(num_heads=2, query_rank=None, kv_rank=8, nope_dim=8, rope_dim=4, value_dim=8),
+    rope=Rope(interleaved=True),
+    moe=MoE(num_experts=4, top_k=2, width=16, num_shared=1),
+    num_mtp=1,
+    max_positions=1024,
+  )
+  model = Transformer(config)
+  # Drawn by hand: `init` would be compiled first.
+  shapes = jax.eval_shape(model.init, jax.random.key(0), np.zeros((1, 8), int))['params']
+  normal = np.random.default_rng(0).normal
+  params = jax.tree.map(lambda s: normal(0, 0.1, s.shape).astype(np.float32), shapes)
+  folder = tmp_path_factory.mktemp('tiny_base') / 'model'
+  Policy(model, params, tokenizer).save(folder)
+  return folder
+
+
+@pytest.fixture(scope='session')
+def small_run(tiny_base, compilation_cache):
+  """Returns flags that make a run of `configs/zero.py` two tiny steps on the tiny base."""
+  return [
+    f'--compilation_cache={compilation_cache}',
+    f'--config.init_from={tiny_base}',
+    '--config.rl.steps=2',
+    '--config.rl.task.max_prompt_tokens=400',
+    '--config.rl.sampling.group_size=4',
+    '--config.rl.sampling.max_completion_tokens=16',
+    '--config.rl.sampling.segment_tokens=16',
+    '--config.rl.settings.prompts_per_step=4',
+    '--config.rl.settings.num_microbatches=1',
+    '--config.rl.cadence.completions_every=1',
+    '--config.rl.evaluation.validation_problems=4',
+    '--config.rl.evaluation.test_problems=4',
+  ]

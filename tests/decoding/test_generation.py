@@ -1,0 +1,283 @@
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from asking import (
+  MAX_TOKENS,
+  PROMPTS,
+  STOP,
+  answers,
+  ask,
+  assert_same_answers,
+  model_of,
+  prompts_of,
+  rows_of,
+)
+from equations import dot_operations
+from families import QUICK, VOCABULARY, subject
+
+from r1jax.decoding import Sampler, generation
+from r1jax.decoding.scoring import encode_prompts, length_mask, score
+
+FAMILIES = ['gqa', 'v3', 'v2']
+
+
+@functools.cache
+def scored(name):
+  return jax.jit(
+    functools.partial(score, model_of(name)),
+    static_argnames=('temperature', 'chunk_tokens'),
+    compiler_options=QUICK,
+  )
+
+
+def score_of(name, found, *, temperature=1.0, experts='replay'):
+  return scored(name)(
+    subject(name).params,
+    found.prompts,
+    found.tokens_PGT,
+    found.length_PG,
+    temperature=temperature,
+    experts=found.experts if experts == 'replay' else experts,
+  )
+
+
+@pytest.mark.parametrize('name', FAMILIES)
+def test_sampled_log_probabilities_are_the_scored_ones(name):
+  """Absorbed, a token at a time, against expanded, all at once, with the experts replayed."""
+  found = answers(name)
+  assert (found.experts is None) == (name == 'gqa')
+  scores = score_of(name, found)
+  np.testing.assert_allclose(found.logp_PGT, scores.logp_PGT, atol=1e-4)
+  assert found.logp_PGT[length_mask(found.length_PG, MAX_TOKENS)].max() < 0
+
+
+def test_recorded_log_probability_is_of_the_temperature_before_cuts():
+  found = ask('v3', sampler=Sampler(temperature=0.6, top_k=4, top_p=0.9))
+  scores = score_of('v3', found, temperature=0.6)
+  np.testing.assert_allclose(found.logp_PGT, scores.logp_PGT, atol=1e-4)
+
+
+def test_recorded_experts_are_the_routers_own_choice():
+  """Nearly all of them: in the other form a near tie may flip."""
+  found = answers('v3')
+  own = score_of('v3', found, experts=None)
+  mask_PGT = np.asarray(length_mask(found.length_PG, MAX_TOKENS))
+  same = np.asarray(own.suffix_routing.chosen_PGTQ) == found.experts.suffix_NPGTQ
+  assert same[:, mask_PGT].mean() > 0.99
+  read_PS = np.arange(4) < (PROMPTS.length_P - 1)[:, None]
+  same = np.asarray(own.prefix_routing.chosen_PGTQ[:, :, 0]) == found.experts.prefix_NPSQ
+  assert same[:, read_PS].mean() > 0.99
+  flips = score_of('v3', found).suffix_routing.flips_PG
+  assert np.sum(flips) <= 0.01 * mask_PGT.sum() * 2 * 3
+
+
+def test_stop_tokens_end_answers_and_are_their_last():
+  found = answers('v3')
+  stops_PGT = np.isin(found.tokens_PGT, STOP) & np.asarray(length_mask(found.length_PG, MAX_TOKENS))
+  last_PG = np.take_along_axis(found.tokens_PGT, found.length_PG[..., None] - 1, axis=-1)[..., 0]
+  np.testing.assert_array_equal(found.stopped_PG, np.isin(last_PG, STOP))
+  np.testing.assert_array_equal(stops_PGT.sum(axis=-1), found.stopped_PG)
+  np.testing.assert_array_equal(found.length_PG[~found.stopped_PG], MAX_TOKENS)
+  assert 0 < found.stopped_PG.sum() < found.stopped_PG.size
+  assert found.length_PG.min() >= 1
+
+
+def test_nothing_is_recorded_after_the_end():
+  found = answers('v3')
+  after_PGT = ~np.asarray(length_mask(found.length_PG, MAX_TOKENS))
+  for array in (found.tokens_PGT, found.logp_PGT, found.margin_PGT):
+    assert not array[after_PGT].any()
+
+
+@pytest.mark.parametrize('name', ['gqa', 'v3'])
+def test_segments_and_compaction_change_nothing(name):
+  assert_same_answers(ask(name, segment_tokens=4), answers(name))
+
+
+def test_answers_do_not_depend_on_the_batch():
+  expected = answers('v3')
+  for row in range(3):
+    alone = ask('v3', rows_of(PROMPTS, [row]))
+    assert_same_answers(alone, jax.tree.map(lambda a, r=row: a[r : r + 1], no_experts(expected)))
+  others = prompts_of([2, 5, 4, 3], seed=9)
+  mixed = dataclasses.replace(
+    others,
+    tokens_PS=np.concatenate([others.tokens_PS[:2], PROMPTS.tokens_PS[[3, 0]]]),
+    length_P=np.concatenate([others.length_P[:2], PROMPTS.length_P[[3, 0]]]),
+    address_P=np.array([8, 9, 3, 0], np.int32),
+  )
+  found = jax.tree.map(lambda array: array[[3, 2]], no_experts(ask('v3', mixed)))
+  assert_same_answers(found, jax.tree.map(lambda array: array[[0, 3]], no_experts(expected)))
+
+
+def no_experts(found):
+  """Rollouts of which every array has P in front."""
+  return dataclasses.replace(found, experts=None)
+
+
+def test_samples_do_not_depend_on_the_size_of_the_group():
+  two = ask('v3', group_size=2)
+  per_prompt = dataclasses.replace(answers('v3'), prompts=None, experts=None)
+  assert_same_answers(two, jax.tree.map(lambda array: array[:, :2], per_prompt))
+
+
+def test_another_address_or_key_gives_other_answers():
+  moved = dataclasses.replace(PROMPTS, address_P=PROMPTS.address_P + 100)
+  for found in (ask('v3', moved), ask('v3', key=jax.random.key(2))):
+    assert (found.tokens_PGT != answers('v3').tokens_PGT).mean() > 0.5
+
+
+@pytest.mark.parametrize('name', ['gqa', 'v3'])
+def test_what_stands_after_a_prompt_has_no_effect(name):
+  padding_PS = np.arange(5) >= PROMPTS.length_P[:, None]
+  assert padding_PS.any()
+  other = np.where(padding_PS, (PROMPTS.tokens_PS + 7) % VOCABULARY, PROMPTS.tokens_PS)
+  found = ask(name, dataclasses.replace(PROMPTS, tokens_PS=other))
+  for array in ('tokens_PGT', 'logp_PGT', 'margin_PGT', 'length_PG', 'stopped_PG'):
+    np.testing.assert_array_equal(getattr(found, array), getattr(answers(name), array), array)
+
+
+def test_wider_padding_changes_nothing():
+  wide = np.pad(PROMPTS.tokens_PS, ((0, 0), (0, 3)))
+  assert_same_answers(ask('v3', dataclasses.replace(PROMPTS, tokens_PS=wide)), answers('v3'))
+
+
+@pytest.mark.parametrize('name', ['gqa', 'v3'])
+def test_prompts_of_one_token_need_no_prefix(name):
+  """Without any column of prefix, and with columns of padding."""
+  short = prompts_of([1, 1, 1, 1], seed=3)
+  wide = dataclasses.replace(short, tokens_PS=np.pad(short.tokens_PS, ((0, 0), (0, 4))))
+  found = ask(name, short)
+  assert_same_answers(found, ask(name, wide))
+  np.testing.assert_allclose(found.logp_PGT, score_of(name, found).logp_PGT, atol=1e-4)
+
+
+class Watch:
+  """Stands for `generation._segment` and notes the size of the batch and the tokens read."""
+
+  def __init__(self, monkeypatch):
+    self.shapes, self.read = [], []
+    self._segment = generation._segment
+    monkeypatch.setattr(generation, '_segment', self)
+
+  def __call__(self, model, params, batch, **options):
+    self.shapes.append(batch.token_PG.shape)
+    before = int(batch.suffix.length)
+    batch, drawn = self._segment(model, params, batch, **options)
+    self.read.append(int(batch.suffix.length) - before)
+    assert drawn.token_PGU.shape[:2] == self.shapes[-1]
+    for array in jax.tree.leaves(batch.suffix.cache):
+      assert array.shape[1:3] == self.shapes[-1]
+    for array in jax.tree.leaves(batch.prefix.cache):
+      assert array.shape[1] == self.shapes[-1][0]
+    return batch, drawn
+
+
+def test_finished_answers_leave_the_batch(monkeypatch):
+  """The batch is as large as the rule says, by how many are alive at each look."""
+  watch = Watch(monkeypatch)
+  found = ask('v3', segment_tokens=4)
+  ends = np.where(found.stopped_PG, found.length_PG, MAX_TOKENS + 1)
+  assert len(watch.shapes) == 3
+  expected, size = [(4, 4)], (4, 4)
+  for read in (4, 8):
+    alive_P = (ends > read).sum(axis=1)
+    smaller = tuple(
+      next(s for s in (1, 2, 4) if s >= number) for number in ((alive_P > 0).sum(), alive_P.max())
+    )
+    size = smaller if np.prod(smaller) * 2 <= np.prod(size) else size
+    expected.append(size)
+  assert watch.shapes == expected
+  assert np.prod(watch.shapes[-1]) <= 8
+  assert watch.read == [4, 4, 2]
+
+
+def test_decoding_ends_with_the_last_answer(monkeypatch):
+  watch = Watch(monkeypatch)
+  everything = ask('gqa', stop_tokens=tuple(range(VOCABULARY)))
+  assert watch.read == [1]
+  np.testing.assert_array_equal(everything.length_PG, 1)
+  assert everything.stopped_PG.all()
+  watch.read.clear()
+  never = ask('gqa', stop_tokens=())
+  assert watch.read == [MAX_TOKENS]
+  np.testing.assert_array_equal(never.length_PG, MAX_TOKENS)
+  assert not never.stopped_PG.any()
+
+
+@pytest.mark.parametrize(
+  ('number', 'largest', 'multiple', 'expected'),
+  [
+    (8, 8, 1, 8),
+    (5, 8, 1, 8),
+    (4, 8, 1, 4),
+    (1, 8, 1, 1),
+    (3, 5, 1, 3),
+    (2, 5, 1, 2),
+    (1, 12, 4, 4),
+    (5, 12, 4, 8),
+    (8, 24, 8, 8),
+    (9, 24, 8, 16),
+  ],
+)
+def test_buckets_are_halves_rounded_up(number, largest, multiple, expected):
+  assert generation._bucket(number, largest, multiple) == expected
+
+
+def test_compaction_by_hand():
+  live_PG = np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]], bool)
+  index_P, index_PG, new_PG = generation._compaction(live_PG, 1)
+  np.testing.assert_array_equal(index_P, [0, 2])
+  np.testing.assert_array_equal(index_PG, [[1, 3], [0, 1]])
+  np.testing.assert_array_equal(new_PG, [[True, True], [True, False]])
+  whole, _, _ = generation._compaction(live_PG, 4)
+  np.testing.assert_array_equal(whole, [0, 2, 1, 3])
+  live_PG[1] = True
+  assert generation._compaction(live_PG, 1) is None
+
+
+def test_room_grows_by_segments_and_then_by_a_quarter():
+  sizes = [8]
+  while sizes[-1] < 200:
+    sizes.append(generation._next_capacity(sizes[-1], 8))
+  assert sizes == [8, 16, 24, 32, 40, 56, 72, 96, 120, 152, 192, 240]
+
+
+@pytest.mark.parametrize('name', FAMILIES)
+def test_prompt_work_does_not_grow_with_the_group(name):
+  """All products before the first token is drawn are those of encoding each prompt once."""
+  prompts = prompts_of([7, 2])
+  arguments = (subject(name).params, prompts)
+
+  def start(group_size):
+    run = functools.partial(generation._start, model_of(name), group_size=group_size, capacity=8)
+    return dot_operations(jax.make_jaxpr(run)(*arguments, jax.random.key(0)).jaxpr)
+
+  encode = jax.make_jaxpr(functools.partial(encode_prompts, model_of(name)))
+  assert start(4) == start(32) == dot_operations(encode(*arguments).jaxpr) > 0
+
+
+def test_prompts_that_cannot_be_split_are_refused():
+  message = '4 prompts cannot be split over 3 devices .*: make the prompts a multiple of it'
+  with pytest.raises(ValueError, match=message):
+    ask('gqa', prompt_parts=3)
+
+
+def test_greedy_answers_of_a_group_are_one():
+  found = ask('gqa', sampler=Sampler(temperature=0))
+  np.testing.assert_array_equal(found.tokens_PGT, found.tokens_PGT[:, :1].repeat(4, axis=1))
+  logits_V = score_first_logits('gqa')
+  np.testing.assert_array_equal(found.tokens_PGT[:, 0, 0], np.argmax(logits_V, axis=-1))
+
+
+def score_first_logits(name):
+  """Logits after each prompt, from the plain pass over each alone."""
+  rows = [
+    subject(name).call(subject(name).params, jnp.asarray(tokens[None, :length]))
+    for tokens, length in zip(PROMPTS.tokens_PS, PROMPTS.length_P)
+  ]
+  return np.array([out.logits_BLV[0, -1] for out in rows])

@@ -1,0 +1,100 @@
+"""The shipped configs in miniature: the same code in seconds, for runs from end to end."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MODEL = {
+  'num_layers': 2,
+  'num_dense_layers': 1,
+  'model_dim': 16,
+  'mlp_dim': 32,
+  'attention': {'num_heads': 2, 'kv_rank': 8, 'nope_dim': 8, 'rope_dim': 4, 'value_dim': 8},
+  'moe': {'num_experts': 4, 'width': 16},
+}
+TEXT = {'families': {'expression_en': 1.0}, 'depths': (1, 2), 'distractors': 0.0}
+PRETRAINING = {
+  'steps': 6,
+  'model': MODEL,
+  'vocabulary_documents': 1000,
+  'mixture': {'r1_zero': 0.9},
+  'optimizer': {'warmup': 2},
+  'settings': {'rows_per_step': 4, 'num_columns': 64},
+  'cadence': {'checkpoint_every': 2},
+  'evaluation': {'num_problems': 2, 'num_samples': 2},
+}
+STEPS = 8
+# Rewards by the toss of a coin, so that groups have variance and parameters move: every step
+# counts, and a step that is lost, repeated or taken on other data shows in the result.
+REINFORCEMENT = {
+  'steps': STEPS,
+  'task': {'template': 'question_answer', 'max_prompt_tokens': 64, 'world': TEXT},
+  'reward': {'accuracy': 1.0, 'format': 1.0, 'random': 1.0},
+  'sampling': {'group_size': 4, 'max_completion_tokens': 16, 'segment_tokens': 8},
+  'algorithm': {'kl_weight': 0.01},
+  'optimizer': {'peak': 1e-2, 'final': 1e-2, 'warmup': 1},
+  'settings': {'prompts_per_step': 4},
+  'cadence': {'checkpoint_every': 2, 'evaluate_every': 4, 'completions_every': 3},
+  'evaluation': {'validation_problems': 4, 'test_problems': 6},
+  'replace_reference_every': 3,
+  'num_completions': 5,
+}
+
+
+def load_config(name, *args):
+  """Returns what `get_config` of a file in `configs/` makes."""
+  spec = importlib.util.spec_from_file_location(name, ROOT / 'configs' / f'{name}.py')
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module.get_config(*args)
+
+
+def changed(section, changes):
+  """Returns a section of a config with fields put in the place of others, or added to them."""
+  for name, value in changes.items():
+    if isinstance(value, dict) and name in section:
+      changed(section[name], value)
+    else:
+      with section.unlocked():
+        section[name] = value
+  return section
+
+
+def pretraining():
+  config = load_config('base')
+  changed(config.pretrain, PRETRAINING)
+  return config
+
+
+def reinforcement(base, **changes):
+  """Returns R1-Zero in miniature from a base model; `changes` are of its stage."""
+  config = load_config('zero')
+  config.init_from = str(base)
+  changed(config.rl, REINFORCEMENT)
+  changed(config.rl.task.world, {'families': dict.fromkeys(config.rl.task.world.families, 0.0)})
+  changed(config.rl.task.world, TEXT)
+  changed(config.rl, changes)
+  return config
+
+
+def start(config_file, workdir):
+  """Starts the command of the README in a process of its own."""
+  command = [sys.executable, '-m', 'r1jax.main', f'--config={config_file}', f'--workdir={workdir}']
+  command.append(f'--compilation_cache={os.environ["JAX_COMPILATION_CACHE_DIR"]}')
+  return subprocess.Popen(
+    command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+  )
+
+
+def config_file(path, config):
+  """Writes a config file that makes the given config."""
+  content = json.dumps(config.to_dict())
+  path.write_text(
+    'import json\nfrom ml_collections import ConfigDict\n\n'
+    f'def get_config():\n  return ConfigDict(json.loads({content!r}))\n'
+  )
+  return path

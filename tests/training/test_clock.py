@@ -1,0 +1,32 @@
+import pytest
+
+from r1jax.training import clock
+
+
+@pytest.fixture
+def now(monkeypatch):
+  time = [1000.0]
+  monkeypatch.setattr(clock.time, 'monotonic', lambda: time[0])
+  return time
+
+
+def test_seconds_of_all_starts_add_up(tmp_path, now):
+  first = clock.Clock(tmp_path)
+  now[0] += 5
+  assert first.tick() == 5
+  now[0] += 2
+  assert first.tick() == 7
+  now[0] += 100  # killed here, and started again later on another machine
+  now[0] = 3.0
+  second = clock.Clock(tmp_path)
+  now[0] += 4
+  assert second.tick() == 11
+  assert clock.Clock(tmp_path).tick() == 11
+
+
+def test_a_folder_of_its_own_has_a_clock_of_its_own(tmp_path, now):
+  one, other = clock.Clock(tmp_path / 'one'), clock.Clock(tmp_path / 'other')
+  now[0] += 3
+  assert one.tick() == 3
+  now[0] += 3
+  assert other.tick() == 6
