@@ -29,8 +29,8 @@ def train(argv: list[str]) -> None:
   if not flags.FLAGS['verbosity'].present:
     logging.set_verbosity(logging.WARNING)
   jax.config.update('jax_compilation_cache_dir', _CACHE.value or None)
-  config = _CONFIG.value
   try:
+    config = _CONFIG.value
     runner.run(config, _WORKDIR.value or Path('runs') / config.name)
   except Stopped as stopped:
     sys.exit(128 + stopped.number)  # As the shell names a process that the signal ended.
@@ -40,5 +40,15 @@ def train(argv: list[str]) -> None:
     sys.exit(f'{type(error).__name__}: {error}')
 
 
+def parse(argv: list[str]) -> list[str]:
+  """Parses flags; an override of a field that the config has not is said in a line."""
+  try:
+    return app.parse_flags_with_usage(argv)
+  except (AttributeError, KeyError) as error:
+    overrides = ' '.join(flag for flag in argv if flag.startswith('--config.'))
+    hint = ' '.join(str(error.args[0]).strip('\'"').split('\\n'))
+    sys.exit(f'the config has no such field: {hint} (in {overrides})')
+
+
 if __name__ == '__main__':
-  app.run(train)
+  app.run(train, flags_parser=parse)

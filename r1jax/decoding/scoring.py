@@ -37,7 +37,8 @@ def encode_prompts(
 ) -> tuple[Prefix, Output]:
   """Encodes all but the last token of each prompt, once for its whole group."""
   length_P = prompts.length_P - 1
-  tokens_P1S = prompts.tokens_PS[:, None, :-1]
+  # Prompts of one token have a prefix of one token too, which nothing sees.
+  tokens_P1S = prompts.tokens_PS[:, None, : max(prompts.tokens_PS.shape[1] - 1, 1)]
   out = call(
     model,
     params,

@@ -109,8 +109,7 @@ class MoE:
     num_groups_kept: see `num_groups`.
     group_score_size: how many of a group's best experts score the group (V3: 2, V2: 1).
     selection_bias: True if a bias per expert takes part in choosing (not in weighing).
-    dispatch: 'dense' computes every expert for every token (fewest operations wasted on tiny
-      models' overheads), 'grouped' only the chosen ones.
+    dispatch: 'dense' computes every expert for every token, 'grouped' only the chosen ones.
   """
 
   num_experts: int
@@ -172,7 +171,7 @@ class ModelConfig:
     init_std: standard deviation of initial weights (V3: 0.006).
     dtype: of activations and products; parameters are stored in float32.
     remat: what the backward pass keeps of a block: 'none' keeps all, 'full' only its input,
-      'dots' also the results of weight products.
+      'dots' also the results of products without batch axes, which most weight products are.
     max_positions: context length the weights are meant for, in tokens; recorded on export.
   """
 

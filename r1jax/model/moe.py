@@ -11,7 +11,7 @@ from flax import struct
 from r1jax.model.config import ModelConfig, MoE
 from r1jax.model.layers import SwiGLU, weight
 
-BLOCK_TOKENS = 64  # Rows of one product of the CPU's grouped dispatch: 32 and 128 measured slower.
+BLOCK_TOKENS = 64  # Rows of one product of the grouped dispatch in blocks.
 
 
 @struct.dataclass
@@ -135,11 +135,16 @@ def dense(x_ND, chosen_NQ, weight_NQ, experts):
 def grouped(x_ND, chosen_NQ, weight_NQ, experts):
   """Computes only chosen experts: choices are sorted by expert, and none is dropped.
 
-  Work grows with M choices. Accelerators run it as a ragged product; the CPU, where XLA expands
-  that to all experts, as products of blocks of `BLOCK_TOKENS` rows, each with one expert.
+  Work grows with M choices. TPUs run it as a ragged product; other platforms, where XLA expands
+  that to all experts, as products of blocks of `BLOCK_TOKENS` rows, each with one expert. So few
+  tokens that blocks would hold more rows than all experts together, as in decoding, are computed
+  densely.
   """
+  num_experts = experts[0].shape[0]
+  if _num_blocks(chosen_NQ.size, num_experts) * BLOCK_TOKENS >= x_ND.shape[0] * num_experts:
+    return dense(x_ND, chosen_NQ, weight_NQ, experts)
   return jax.lax.platform_dependent(
-    x_ND, chosen_NQ, weight_NQ, experts, cpu=in_blocks, default=ragged
+    x_ND, chosen_NQ, weight_NQ, experts, tpu=ragged, default=in_blocks
   )
 
 
@@ -163,8 +168,7 @@ def in_blocks(x_ND, chosen_NQ, weight_NQ, experts):
   num_experts, num_choices = gate_EDF.shape[0], chosen_NQ.size
   order_M, token_M, size_E = _sort(chosen_NQ, num_experts)
   blocks_E = -(-size_E // BLOCK_TOKENS)
-  most_used = min(num_experts, num_choices)
-  num_blocks = (num_choices + most_used * (BLOCK_TOKENS - 1)) // BLOCK_TOKENS
+  num_blocks = _num_blocks(num_choices, num_experts)
   first_block_E = jnp.cumsum(blocks_E) - blocks_E
   first_row_E = jnp.cumsum(size_E) - size_E
   expert_X = jnp.searchsorted(jnp.cumsum(blocks_E), jnp.arange(num_blocks), side='right')
@@ -181,6 +185,12 @@ def in_blocks(x_ND, chosen_NQ, weight_NQ, experts):
   up_XYF = jnp.einsum('XYD,XDF->XYF', x_XYD, up_EDF[expert_X])
   y_XYD = jnp.einsum('XYF,XFD->XYD', nn.silu(gate_XYF) * up_XYF, down_EFD[expert_X])
   return jnp.zeros_like(x_ND).at[token_XY].add(y_XYD * weight_XY[..., None])
+
+
+def _num_blocks(num_choices: int, num_experts: int) -> int:
+  """Returns how many blocks any choice of experts can need."""
+  most_used = min(num_experts, num_choices)
+  return (num_choices + most_used * (BLOCK_TOKENS - 1)) // BLOCK_TOKENS
 
 
 def _sort(chosen_NQ, num_experts: int):

@@ -34,7 +34,7 @@ def test_quickstart_trains_and_shows_curves_and_answers(small_run, tmp_path, mon
   monkeypatch.setenv('R1JAX_FLAGS', ' '.join(small_run))
   monkeypatch.setenv('R1JAX_WORKDIR', str(tmp_path / 'run'))
   nbclient.NotebookClient(
-    notebook, timeout=300, resources={'metadata': {'path': str(COLAB)}}
+    notebook, timeout=900, resources={'metadata': {'path': str(COLAB)}}
   ).execute()
   pictures = [o for o in outputs(notebook, 'display_data') if 'image/png' in o.data]
   assert len(pictures) == 3

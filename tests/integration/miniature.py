@@ -83,10 +83,15 @@ def reinforcement(base, **changes):
 
 def start(config_file, workdir):
   """Starts the command of the README in a process of its own."""
+  cache = os.environ['JAX_COMPILATION_CACHE_DIR']
   command = [sys.executable, '-m', 'r1jax.main', f'--config={config_file}', f'--workdir={workdir}']
-  command.append(f'--compilation_cache={os.environ["JAX_COMPILATION_CACHE_DIR"]}')
   return subprocess.Popen(
-    command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    [*command, f'--compilation_cache={cache}'],
+    cwd=ROOT,
+    env=os.environ | {'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0'},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
   )
 
 

@@ -6,12 +6,12 @@ import functools
 import jax
 import numpy as np
 import optax
-from families import V3_CONFIG, randomise
+from families import randomise
 
 from r1jax.algorithms import advantages, grpo, kl, ratios, reductions, surrogate
 from r1jax.decoding import Sampler
 from r1jax.evaluation.answering import Answering
-from r1jax.model import Transformer
+from r1jax.model import GQA, ModelConfig, MoE, Rope, Transformer
 from r1jax.stages.rl_step import Reinforcement, Settings
 from r1jax.structs import Problem
 from r1jax.tasks import stream
@@ -19,7 +19,15 @@ from r1jax.training.state import create
 
 ALPHABET = 'abcdefghijklmn'
 LIMIT = 12  # Completion tokens.
-CONFIG = dataclasses.replace(V3_CONFIG, vocab_size=2 + len(ALPHABET))
+CONFIG = ModelConfig(
+  vocab_size=2 + len(ALPHABET),
+  num_layers=2,
+  model_dim=12,
+  mlp_dim=20,
+  attention=GQA(num_heads=2, num_kv_heads=1, head_dim=6),
+  rope=Rope(theta=50.0),
+  moe=MoE(num_experts=6, top_k=2, width=8, num_shared=1, dispatch='dense'),
+)
 
 
 class Letters:
@@ -73,10 +81,17 @@ SETTINGS = Settings(
 )
 
 
+DESCENT = optax.sgd(0.05)
+_updates: dict = {}
+
+
 def reinforcement(
-  *, config=CONFIG, reward=by_length, kl_weight=0.0, optimizer=None, group_size=4, **changes
+  *, config=CONFIG, reward=by_length, kl_weight=0.0, optimizer=DESCENT, group_size=4, **changes
 ):
-  """One step's parts; `changes` are of settings or of `Reinforcement`."""
+  """One step's parts; `changes` are of settings or of `Reinforcement`.
+
+  What differs only in what does not reach the update shares its compiled programs.
+  """
   names = {field.name for field in dataclasses.fields(Settings)}
   settings = dataclasses.replace(
     SETTINGS, **{name: value for name, value in changes.items() if name in names}
@@ -106,11 +121,14 @@ def reinforcement(
       kl_weight=kl_weight,
     ),
     'reduction': reductions.token_mean,
-    'optimizer': optax.sgd(1.0) if optimizer is None else optimizer,
+    'optimizer': optimizer,
     'bias_speed': 0.0,
     'use_reference': kl_weight > 0,
   }
-  return Reinforcement(**parts | {n: value for n, value in changes.items() if n not in names})
+  learning = Reinforcement(**parts | {n: value for n, value in changes.items() if n not in names})
+  program = (config, kl_weight, optimizer, learning.bias_speed, settings.balance_weight)
+  learning.__dict__['update'] = _updates.setdefault(program, learning.update)
+  return learning
 
 
 @functools.cache

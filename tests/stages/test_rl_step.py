@@ -5,7 +5,6 @@ import types
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from closed_loop import (
   CONFIG,
@@ -21,7 +20,6 @@ from closed_loop import (
 from r1jax.algorithms import balance
 from r1jax.evaluation.answering import Answers
 from r1jax.model import GQA, ModelConfig, Rope, Transformer
-from r1jax.stages import rl_step
 from r1jax.stages.rl_step import Judged
 from r1jax.training.optimizer import AdamW, adamw, warmup_constant
 from r1jax.training.state import create
@@ -46,14 +44,17 @@ def test_these_answers_are_worth_testing_with():
   """Some are truncated, some not, some short: the tests below can fail."""
   rollouts = judged().answers.rollouts
   assert 0 < rollouts.stopped_PG.sum() < rollouts.stopped_PG.size
-  assert np.sort(rollouts.length_PG.max(axis=1))[0] < LIMIT
+  assert len(set(rollouts.length_PG.max(axis=1).tolist())) > 1
   assert (judged().reward_PG.std(axis=1) > 0).all()
   assert judged().answers.texts[0][0] == Letters().decode(rollouts.tokens_PGT[0, 0])
 
 
+EVERYTHING = {'kl_weight': 0.3, 'balance_weight': 0.1, 'bias_speed': 0.5}
+
+
 @functools.cache
 def whole_batch_update():
-  return update(reinforcement(kl_weight=0.3, balance_weight=0.1), reference=other_params())
+  return update(reinforcement(**EVERYTHING), reference=other_params())
 
 
 def other_params():
@@ -62,25 +63,17 @@ def other_params():
 
 @pytest.mark.parametrize('num_microbatches', [2, 4])
 def test_accumulation_does_not_change_the_update(num_microbatches):
-  """Parts of other widths, summed, are the whole: in parameters and in metrics."""
+  """Parts of other widths, summed, are the whole: in parameters, biases and metrics."""
   expected, (expected_metrics,) = whole_batch_update()
-  learning = reinforcement(kl_weight=0.3, balance_weight=0.1, num_microbatches=num_microbatches)
+  learning = reinforcement(**EVERYTHING, num_microbatches=num_microbatches)
   found, (metrics,) = update(learning, reference=other_params())
   moved = largest_difference(expected, host_params())
   assert moved > 1e-2
-  assert largest_difference(found, expected) < 1e-6 * max(moved, 1)
+  assert largest_difference(found, expected) < 1e-6
   assert metrics.keys() == expected_metrics.keys()
   for name, value in expected_metrics.items():
     np.testing.assert_allclose(metrics[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
   assert expected_metrics['kl'] > 0.01
-
-
-def test_chunks_do_not_change_the_update():
-  found, _ = update(
-    reinforcement(kl_weight=0.3, balance_weight=0.1, chunk_tokens=5), reference=other_params()
-  )
-  expected, _ = whole_batch_update()
-  assert largest_difference(found, expected) < 1e-5
 
 
 def test_the_first_update_scores_what_was_sampled():
@@ -88,7 +81,6 @@ def test_the_first_update_scores_what_was_sampled():
   assert metrics['mismatch'] < 1e-4
   assert metrics['expert_flips'] < 0.01
   np.testing.assert_allclose(metrics['ratio_max'], 1, atol=1e-4)
-  np.testing.assert_allclose(metrics['loss'], 0, atol=1)
   assert metrics['clip_fraction'] == 0
   assert 0 < metrics['entropy'] < np.log(CONFIG.vocab_size)
 
@@ -109,8 +101,7 @@ def test_mismatch_shows_a_log_probability_that_is_off():
 
 def test_zero_advantage_leaves_the_parameters():
   """No divergence, no decay, all rewards alike: bit for bit."""
-  optimizer = adamw(AdamW(weight_decay=0.0), warmup_constant(peak=0.1, warmup=0))
-  learning = reinforcement(reward=lambda *_: 0.5, optimizer=optimizer)
+  learning = reinforcement(reward=lambda *_: 0.5)
   state, found, metrics = learning(state_of(learning), None, step=1, draws=0)
   assert largest_difference(state.params, host_params()) == 0
   assert metrics['zero_variance_fraction'] == 1
@@ -120,7 +111,7 @@ def test_zero_advantage_leaves_the_parameters():
 
 def test_a_reference_of_the_same_parameters_has_no_divergence():
   """Scored without replay and with it: the router chooses alike but for near ties."""
-  _, (metrics,) = update(reinforcement(kl_weight=0.3))
+  _, (metrics,) = update(reinforcement(**EVERYTHING))
   assert 0 <= metrics['kl'] < 1e-4
 
 
@@ -182,8 +173,8 @@ def test_each_epoch_takes_every_prompt_once(num_minibatches):
 
 
 def test_inner_epochs_move_the_parameters_again():
-  once, _ = update(reinforcement(optimizer=optax.sgd(0.05)))
-  twice, metrics = update(reinforcement(optimizer=optax.sgd(0.05), num_inner_epochs=2))
+  once, _ = update(reinforcement())
+  twice, metrics = update(reinforcement(num_inner_epochs=2))
   assert len(metrics) == 2
   np.testing.assert_allclose(metrics[0]['ratio_max'], 1, atol=1e-4)
   assert metrics[1]['ratio_max'] > 1.001
@@ -192,14 +183,8 @@ def test_inner_epochs_move_the_parameters_again():
 
 
 def test_the_balance_rule_counts_prompts_once_and_answers_each():
-  """Loads over the whole batch, however it is split, move the biases."""
-  moved = []
-  for num_microbatches in (1, 2):
-    learning = reinforcement(
-      bias_speed=0.5, num_microbatches=num_microbatches, optimizer=optax.set_to_zero()
-    )
-    found, _ = update(learning)
-    moved.append(np.asarray(found['expert_layers']['moe']['selection_bias']))
+  """The experts recorded, up to the lengths, are the load that moves the biases."""
+  found, _ = whole_batch_update()
   rollouts = judged().answers.rollouts
   load_NE = np.zeros((2, CONFIG.moe.num_experts))
   for p, (length, answers) in enumerate(zip(rollouts.prompts.length_P, rollouts.length_PG)):
@@ -210,8 +195,8 @@ def test_the_balance_rule_counts_prompts_once_and_answers_each():
   before = host_params()['expert_layers']['moe']['selection_bias']
   expected = balance.update_bias(jnp.asarray(before), jnp.asarray(load_NE), speed=0.5)
   assert np.any(expected != before)
-  for bias in moved:
-    np.testing.assert_allclose(bias, expected, atol=1e-6)
+  bias = found['expert_layers']['moe']['selection_bias']
+  np.testing.assert_allclose(bias, expected, atol=1e-6)
 
 
 # Dynamic sampling. A reward differs within a group only where the problem's number is even.
@@ -253,15 +238,10 @@ def test_a_replaced_group_comes_with_all_that_is_its_own():
   ):
     assert Letters().decode(tokens_S[:length].tolist()) == problem.question
     assert len(texts) == 4
-  texts = Answers_texts(learning, found)
-  assert texts == found.answers.texts
+  assert found.answers.texts == learning.answering._texts(found.answers.rollouts)
   np.testing.assert_array_equal(found.terms['value'], found.reward_PG)
   _, (metrics,) = update(learning, found=found)
   assert metrics['mismatch'] < 1e-4
-
-
-def Answers_texts(learning, found):
-  return learning.answering._texts(found.answers.rollouts)
 
 
 def test_resampling_is_bounded_and_deterministic():
@@ -327,7 +307,7 @@ def test_metrics_by_hand():
 
 def test_a_step_is_its_parts():
   """Asking, scoring and updating in one call; its metrics are of these answers."""
-  learning = reinforcement(kl_weight=0.3, num_minibatches=2)
+  learning = reinforcement(**EVERYTHING, num_inner_epochs=2)
   state, found, metrics = learning(state_of(learning), params(), step=1, draws=0)
   assert state.updates == 2
   np.testing.assert_array_equal(
@@ -376,22 +356,3 @@ def test_learning():
   assert draws == 30 * 4
   assert np.mean(rewards[:2]) < 0.2
   assert np.mean(rewards[-3:]) > 0.7
-
-
-def test_loss_is_reachable_without_the_stage():
-  """The loss is a plain function of parameters and a batch; its gradient is the update's."""
-  learning = reinforcement()
-  batch = learning.batch(judged(), None)
-  weighted = dataclasses.replace(batch, weight_PGT=learning.reduction(jnp.asarray(batch.mask_PGT)))
-  value, report = rl_step.loss(
-    host_params(),
-    weighted,
-    model=learning.answering.model,
-    objective=learning.objective,
-    temperature=1.0,
-    chunk_tokens=None,
-    balance_weight=0.0,
-  )
-  _, (metrics,) = update(learning)
-  np.testing.assert_allclose(value, metrics['loss'], atol=1e-6)
-  assert set(report.load) == {'expert_layers'}

@@ -135,8 +135,10 @@ def test_a_kill_within_a_save_leaves_the_one_before_and_no_litter(saved, monkeyp
     Checkpoints(saved).save(6, tree(6), {'draws': 60})
   assert any('tmp' in name for name in names(saved)), 'the kill did not come within the save'
   checkpoints = Checkpoints(saved)
-  assert names(saved) == ['2', '4']
   assert checkpoints.restore(tree(0)).step == 4
+  checkpoints.save(6, tree(6), {'draws': 60})
+  assert names(saved) == ['4', '6']
+  assert checkpoints.restore(tree(0)).step == 6
 
 
 def test_a_kill_within_a_deletion_leaves_no_half_checkpoint(saved, monkeypatch):
@@ -201,13 +203,6 @@ def test_orbax_says_nothing(saved, caplog, capfd):
   finally:
     logging.set_verbosity(before)
   assert caplog.records == [] and capfd.readouterr() == ('', '')
-
-
-def test_a_checkpoint_of_other_shapes_is_refused(saved):
-  like = tree(0)
-  like['train'].params['layer']['kernel'] = jnp.zeros((5, 3))
-  with pytest.raises(ValueError, match=r'no checkpoint in .* can be read'):
-    Checkpoints(saved).restore(like)
 
 
 def test_a_copy_of_the_folder_goes_on(saved, tmp_path_factory):

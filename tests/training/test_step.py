@@ -1,4 +1,5 @@
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -78,7 +79,7 @@ def assert_trees_close(found, expected, **tolerance):
 def test_parts_add_up_to_the_whole(split):
   """Loss, gradient (the move of plain descent) and metrics, however the rows are split."""
   bounds = np.cumsum([0, *split])
-  parts = [joined(PARTS[a:b]) for a, b in zip(bounds, bounds[1:])]
+  parts = [joined(PARTS[a:b]) for a, b in itertools.pairwise(bounds)]
   descent = optax.sgd(1.0)
   state, metrics = make(descent)(create(initial(), descent), parts)
   (value, report), gradient = jax.value_and_grad(loss, has_aux=True)(initial(), joined(PARTS))

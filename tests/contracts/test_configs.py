@@ -1,0 +1,251 @@
+"""What every config must do: say what it is, load, be read to its last field, and fit its model.
+
+Nothing is computed: models, states and losses are built by `eval_shape` at their real sizes.
+"""
+
+import functools
+import importlib.util
+import json
+import re
+import runpy
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from r1jax import build
+from r1jax.model import Transformer
+from r1jax.stages import pretrain, rl, rl_step
+from r1jax.stages.policy import Policy
+from r1jax.stages.rl_batch import Batch
+from r1jax.structs import Experts, Prompts
+from r1jax.training import state
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / 'configs').rglob('*.py'))
+# What `--config=FILE:ARGUMENT` may have after the colon.
+ARGUMENTS = {'zero': ('world', 'gsm8k', 'math', 'jsonl', 'tfds')}
+CASES = [(path, *argument) for path in FILES for argument in
+         [(a,) for a in ARGUMENTS.get(path.stem, ())] or [()]]  # fmt: skip
+each_case = pytest.mark.parametrize(
+  'case', CASES, ids=lambda case: ':'.join([case[0].stem, *case[1:]])
+)
+
+
+def load(path):
+  spec = importlib.util.spec_from_file_location(path.stem, path)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
+
+
+ROWS = {
+  'gsm8k': {'question': '6*7=?', 'answer': 'It is <<6*7=42>>42.\n#### 42'},
+  'math': {'problem': '6*7=?', 'answer': '42'},
+  'jsonl': {'question': '6*7=?', 'answer': '42'},
+}
+
+
+@pytest.fixture(scope='session')
+def problem_files(tmp_path_factory):
+  """Returns a folder with a set in every form that a config can name."""
+  from r1jax.tasks import gsm8k, tfds
+
+  folder = tmp_path_factory.mktemp('problems')
+  for name, row in ROWS.items():
+    (folder / f'{name}.jsonl').write_text(json.dumps(row) + '\n')
+  problems = gsm8k.load(folder / 'gsm8k.jsonl')
+  tfds.prepare({'train': problems, 'test': problems}, folder, 'mine')
+  return folder
+
+
+@pytest.fixture
+def config(case, problem_files):
+  """Returns the config of a case, with problems where it asks for them."""
+  path, *argument = case
+  config = load(path).get_config(*argument)
+  for name in config.stages:
+    task = config[name].get('task', {})
+    if 'train_path' in task:
+      task.train_path = task.test_path = str(problem_files / f'{task.name}.jsonl')
+    if 'data_dir' in task:
+      task.data_dir, task.dataset = str(problem_files), 'mine'
+  return config
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
+def test_it_is_a_record(path):
+  doc = load(path).__doc__
+  assert re.search(r'arXiv:\d{4}\.\d{5}', doc), 'no paper is cited'
+  assert re.search(rf'python -m r1jax\.main --config={path.relative_to(ROOT)}', doc), 'no command'
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
+def test_values_of_the_paper_stand_beside_those_of_the_config(path):
+  lines = path.read_text().splitlines()
+  numbers = [line for line in lines if re.match(r"^\s+'?[\w.]+'?( =|:) .*\d", line)]
+  paper = [line for line in numbers if re.search(r'#.*(Paper|V3|DeepSeek)', line)]
+  assert len(paper) >= 5
+
+
+@each_case
+def test_it_is_read_to_its_last_field(config):
+  plan = build.plan(config)  # Raises for a field that nothing reads.
+  assert [name for name, _ in plan.stages] == list(config.stages)
+  assert plan.name == config.name
+
+
+def sections(config, path='config'):
+  """Yields the path of every section that a stage reads field by field, and the section."""
+  yield path, config
+  for name, value in config.items():
+    if isinstance(value, ConfigDict):
+      yield from sections(value, f'{path}.{name}')
+
+
+# Sections whose fields are names that the user chooses from a table.
+TABLES = {'reward': 'accurcy', 'families': 'accurcy'}
+
+
+@each_case
+def test_a_field_too_many_is_named_in_every_section(config):
+  for path, section in sections(config):
+    name = TABLES.get(path.split('.')[-1], 'surplus')
+    with section.unlocked():
+      section[name] = 1.0
+    with pytest.raises(ValueError, match=name) as error:
+      build.plan(config)
+    where = path if name == 'surplus' else path.rsplit('.', 1)[0]
+    assert where in str(error.value)
+    with section.unlocked():
+      del section[name]
+  build.plan(config)
+
+
+@each_case
+def test_a_section_or_field_of_the_stage_that_is_missing_is_named(config):
+  for stage in config.stages:
+    for name, value in config[stage].items():
+      with config[stage].unlocked():
+        del config[stage][name]
+      with pytest.raises(ValueError, match=rf'config\.{stage}\.{name} is missing'):
+        build.plan(config)
+      with config[stage].unlocked():
+        config[stage][name] = value
+  build.plan(config)
+
+
+class Letters:
+  """A tokenizer that needs no training: a character is a token."""
+
+  vocab_size, eos_id, pad_id, bos_id = 1024, 0, 1, None
+
+  def encode(self, text):
+    return [2 + ord(character) % 1000 for character in text]
+
+
+def base_model():
+  """Returns the stage that makes the model which ships."""
+  (_, make), *_ = build.plan(load(ROOT / 'configs' / 'base.py').get_config()).stages
+  return make(None).config
+
+
+def shapes(model):
+  init = functools.partial(model.init, jax.random.key(0))
+  return jax.eval_shape(init, jax.ShapeDtypeStruct((1, 8), jnp.int32))['params']
+
+
+@each_case
+def test_its_stages_fit_their_model(config):
+  model = Transformer(base_model())
+  policy = Policy(model, shapes(model), Letters())
+  for (_, make), section in zip(build.plan(config).stages, (config[s] for s in config.stages)):
+    if section.kind == 'rl':
+      section.task.max_prompt_tokens = 2000  # Letters are many.
+      (_, make), *_ = build.plan(config).stages
+      check_reinforcement(make(policy), policy)
+    else:
+      check_pretraining(make(None))
+
+
+def check_reinforcement(stage, policy):
+  """The loss of a real batch is a number, and the optimiser takes its gradient."""
+  assert isinstance(stage, rl.Stage)
+  learning = stage.learning
+  settings, answering = learning.settings, learning.answering
+  model = policy.model
+  sizes = (
+    settings.prompts_per_step,
+    answering.group_size,
+    answering.max_completion_tokens,
+    answering.max_prompt_tokens,
+  )
+  batch = batch_shapes(model.config, *sizes)
+  loss = functools.partial(
+    rl_step.loss,
+    model=model,
+    objective=learning.objective,
+    temperature=answering.sampler.temperature,
+    chunk_tokens=settings.chunk_tokens,
+    balance_weight=settings.balance_weight,
+  )
+  value, report = jax.eval_shape(loss, policy.params, batch)
+  assert value.shape == () and value.dtype == jnp.float32
+  assert {'kl', 'clip_fraction', 'entropy', 'mismatch'} <= report.measures.keys()
+  made = jax.eval_shape(lambda params: state.create(params, learning.optimizer), policy.params)
+  assert jax.tree.structure(made.params) == jax.tree.structure(policy.params)
+  assert stage.cadence.steps > stage.cadence.evaluate_every > 0
+  # Rewards of a group, as the stage will see them, become finite advantages.
+  reward_PG = jnp.zeros(sizes[:2]).at[:, 0].set(1.0)
+  assert np.isfinite(learning.advantage(reward_PG)).all()
+
+
+def batch_shapes(config, P, G, T, S):
+  def array(kind, *shape):
+    return jax.ShapeDtypeStruct(shape, kind)
+
+  floats = functools.partial(array, jnp.float32)
+  integers = functools.partial(array, jnp.int32)
+  num_layers = config.stacks['expert_layers']
+  return Batch(
+    prompts=Prompts(integers(P, S), integers(P), integers(P)),
+    tokens_PGT=integers(P, G, T),
+    length_PG=integers(P, G),
+    old_logp_PGT=floats(P, G, T),
+    ref_logp_PGT=floats(P, G, T),
+    advantage_PG=floats(P, G),
+    mask_PGT=array(jnp.bool_, P, G, T),
+    weight_PGT=floats(P, G, T),
+    experts=Experts(
+      integers(num_layers, P, S - 1, config.moe.top_k),
+      integers(num_layers, P, G, T, config.moe.top_k),
+    ),
+  )
+
+
+def check_pretraining(stage):
+  assert isinstance(stage, pretrain.Stage)
+  model, settings = Transformer(stage.config), stage.settings
+  params = shapes(model)
+  tokens_BL = jax.ShapeDtypeStruct((settings.rows_per_step, settings.num_columns), jnp.int32)
+  rows = jax.eval_shape(pretrain.Rows.of, tokens_BL)
+  loss = functools.partial(
+    pretrain.loss,
+    model=model,
+    mtp_weight=settings.mtp_weight,
+    balance_weight=settings.balance_weight,
+    chunk_tokens=settings.chunk_tokens,
+  )
+  value, report = jax.eval_shape(loss, params, rows)
+  assert value.shape == () and {'nll', 'mtp_nll'} <= report.measures.keys()
+  num_bytes = sum(array.size * array.dtype.itemsize for array in jax.tree.leaves(params))
+  assert num_bytes <= 10 * 2**20, 'the base model ships in the package, at 10 MB at most'
+
+
+def test_the_command_line_sees_the_same_config():
+  # What `config_flags` does with a file: it is run, not imported.
+  for path in FILES:
+    assert 'get_config' in runpy.run_path(str(path))
