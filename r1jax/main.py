@@ -46,7 +46,8 @@ def parse(argv: list[str]) -> list[str]:
     return app.parse_flags_with_usage(argv)
   except (AttributeError, KeyError) as error:
     overrides = ' '.join(flag for flag in argv if flag.startswith('--config.'))
-    hint = ' '.join(str(error.args[0]).strip('\'"').split('\\n'))
+    (found,) = error.args
+    hint = ' '.join(str(found.args[0] if isinstance(found, KeyError) else found).split())
     sys.exit(f'the config has no such field: {hint} (in {overrides})')
 
 

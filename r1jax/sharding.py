@@ -43,6 +43,14 @@ PARAMETERS: dict[str, tuple[str | None, ...]] = {
   r'(value|reward)_head/bias': (),
 }
 
+# Entry of a cache -> logical axes of its dimensions behind the tokens.
+CACHE: dict[str, tuple[str | None, ...]] = {
+  'key': ('kv_heads', None),
+  'value': ('kv_heads', None),
+  'latent': (None,),
+  'rope_key': (None,),
+}
+
 MESH_AXES: dict[str, str | tuple[str, ...] | None] = {
   'embed': 'fsdp',
   'vocab': 'tensor',
@@ -138,7 +146,7 @@ def parameter_shardings(params: Any, mesh: Mesh) -> Any:
       parts = num_parts(mesh, axes)
       if size % parts:
         problems.append(f'{path} {tuple(array.shape)}: {size} into {parts} parts along {axes!r}')
-    return NamedSharding(mesh, spec)
+    return NamedSharding(mesh, _canonical(spec, mesh))
 
   shardings = jax.tree_util.tree_map_with_path(one, params)
   if problems:
@@ -146,6 +154,14 @@ def parameter_shardings(params: Any, mesh: Mesh) -> Any:
       'these parameters cannot be split over the mesh; change config.mesh:\n' + '\n'.join(problems)
     )
   return shardings
+
+
+def _canonical(spec: PartitionSpec, mesh: Mesh) -> PartitionSpec:
+  """Returns the spec as JAX writes that of a result, or the second update would compile anew."""
+  names = [axes if num_parts(mesh, axes) > 1 else None for axes in spec]
+  while names and names[-1] is None:
+    names.pop()
+  return PartitionSpec(*names)
 
 
 def place_parameters(params: Any, mesh: Mesh | None) -> Any:
@@ -202,3 +218,16 @@ def constrain(array: jax.Array, *axes: str | None) -> jax.Array:
     parts = math.prod(shape[n] for n in ((names,) if isinstance(names, str) else names or ()))
     spec.append(names if size % parts == 0 else None)
   return jax.lax.with_sharding_constraint(array, PartitionSpec(*spec))
+
+
+def constrain_cache(cache: Any, *axes: str | None) -> Any:
+  """Asks the compiler to split a cache as the table says; nothing without a mesh.
+
+  Args:
+    cache: stack name -> entry name -> array, its first axis the layers of the stack.
+    axes: logical axes of the dimensions from behind the layers up to the tokens.
+  """
+  return {
+    stack: {name: constrain(array, None, *axes, *CACHE[name]) for name, array in entries.items()}
+    for stack, entries in cache.items()
+  }

@@ -14,9 +14,9 @@ from jax.sharding import PartitionSpec
 
 from r1jax import sharding
 from r1jax.algorithms import grpo, kl, ratios, reductions, surrogate
-from r1jax.decoding import Sampler, generate
+from r1jax.decoding import Sampler, generate, generation
 from r1jax.decoding.scoring import score
-from r1jax.model import Transformer, sizes
+from r1jax.model import ModelConfig, Transformer, sizes
 from r1jax.sharding import MeshShape
 from r1jax.stages import rl_batch, rl_step
 from r1jax.stages.rl_batch import Batch
@@ -27,7 +27,7 @@ from r1jax.training.step import Step
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / 'model'))
 
-from families import GQA_CONFIG, QUICK, V2_CONFIG, V3_CONFIG, randomise
+from families import GQA_CONFIG, V2_CONFIG, V3_CONFIG, randomise
 
 # What follows runs anywhere: the tables.
 
@@ -173,7 +173,11 @@ def test_on_eight_devices():
   if jax.device_count() == NUM_DEVICES:
     pytest.skip('this interpreter has 8 devices: the tests below run here')
   flags = f'--xla_force_host_platform_device_count={NUM_DEVICES}'
-  environment = os.environ | {'XLA_FLAGS': flags, 'JAX_PLATFORMS': 'cpu'}
+  environment = os.environ | {
+    'XLA_FLAGS': flags,
+    'JAX_PLATFORMS': 'cpu',
+    'JAX_DISABLE_MOST_OPTIMIZATIONS': '1',  # Most of the time is compilation.
+  }
   command = [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-k', 'a_mesh']
   run = subprocess.run(
     [*command, __file__],
@@ -183,54 +187,81 @@ def test_on_eight_devices():
     text=True,
   )
   assert run.returncode == 0, run.stdout + run.stderr
-  assert f'{len(MESHES) * 5} passed' in run.stdout, run.stdout
+  assert f'{3 * len(CASES)} passed' in run.stdout, run.stdout
 
 
-MESHES = {
-  'data, fsdp, tensor': MeshShape(data=2, fsdp=2, tensor=2),
-  'fsdp, tensor, expert': MeshShape(data=1, fsdp=2, tensor=2, expert=2),
-  'data, expert, context': MeshShape(data=2, expert=2, context=2),
-}
-# All of what is split over two devices has an even size.
-CONFIG = dataclasses.replace(
-  V3_CONFIG, vocab_size=20, moe=dataclasses.replace(V3_CONFIG.moe, width=8)
+@dataclasses.dataclass(frozen=True)
+class Case:
+  """A mesh and a model; all of what it splits over two devices has an even size."""
+
+  shape: MeshShape
+  config: ModelConfig
+
+  @property
+  def model(self):
+    return Transformer(self.config)
+
+
+# Latent attention and experts, whose dispatch groups tokens by expert.
+EXPERTS = dataclasses.replace(
+  V3_CONFIG,
+  vocab_size=20,
+  num_layers=2,
+  num_dense_layers=0,
+  num_mtp=0,
+  moe=dataclasses.replace(V3_CONFIG.moe, width=8),
 )
-MODEL = Transformer(CONFIG)
-P, G, T, S = 4, 2, 6, 4
+DENSE = dataclasses.replace(GQA_CONFIG, vocab_size=20)
+CASES = {
+  'data, fsdp, tensor': Case(MeshShape(data=2, fsdp=2, tensor=2), EXPERTS),
+  'fsdp, tensor, expert': Case(MeshShape(data=1, fsdp=2, tensor=2, expert=2), EXPERTS),
+  'fsdp, tensor, context': Case(MeshShape(data=1, fsdp=2, tensor=2, context=2), DENSE),
+}
+P, G, T, S = 4, 2, 6, 5
 STOP = (0, 5, 11)
 
 
-@pytest.fixture(scope='module', params=MESHES)
-def mesh(request):
-  """A mesh of 8 devices, in whose scope the test runs, as the runner does it."""
+@pytest.fixture(scope='module', params=CASES)
+def on_mesh(request):
+  """A case and its mesh, in whose scope the test runs, as the runner does it."""
   if jax.device_count() != NUM_DEVICES:
     pytest.skip('needs 8 devices: test_on_eight_devices runs it in an interpreter that has them')
-  return sharding.make_mesh(MESHES[request.param])
+  case = CASES[request.param]
+  mesh = sharding.make_mesh(case.shape)
+  with jax.set_mesh(mesh):
+    yield case, mesh
 
 
 @functools.cache
-def host_params():
-  return jax.tree.map(np.asarray, randomise(shapes_of(CONFIG)))
+def host_params(config):
+  return jax.tree.map(np.asarray, randomise(shapes_of(config)))
 
 
 def prompts():
-  tokens_PS = np.random.default_rng(0).integers(CONFIG.vocab_size, size=(P, S)).astype(np.int32)
-  return Prompts(tokens_PS, np.array([4, 1, 3, 2], np.int32), np.arange(P, dtype=np.int32))
+  tokens_PS = np.random.default_rng(0).integers(20, size=(P, S)).astype(np.int32)
+  return Prompts(tokens_PS, np.array([5, 1, 3, 4], np.int32), np.arange(P, dtype=np.int32))
+
+
+def one_device():
+  """Leaves the scope of the mesh."""
+  return jax.set_mesh(sharding.make_mesh(MeshShape(), jax.devices()[:1]))
 
 
 @functools.cache
-def host_batch():
+def host_batch(case):
   """Judged answers with the experts that the router chooses on one device."""
   rng = np.random.default_rng(1)
-  tokens_PGT = rng.integers(CONFIG.vocab_size, size=(P, G, T)).astype(np.int32)
+  tokens_PGT = rng.integers(20, size=(P, G, T)).astype(np.int32)
   length_PG = rng.integers(1, T + 1, size=(P, G)).astype(np.int32)
-  program = jax.jit(
-    functools.partial(score, MODEL), static_argnames='temperature', compiler_options=QUICK
-  )
-  scores = program(host_params(), prompts(), tokens_PGT, length_PG, temperature=1.0)
+  program = jax.jit(functools.partial(score, case.model), static_argnames='temperature')
+  scores = program(host_params(case.config), prompts(), tokens_PGT, length_PG, temperature=1.0)
   mask_PGT = np.arange(T) < length_PG[..., None]
   logp_PGT = np.asarray(scores.logp_PGT)
   noise_PGT = rng.normal(size=(2, P, G, T)).astype(np.float32) * 0.1
+  experts = None
+  if case.config.moe is not None:
+    prefix_NPSQ = np.asarray(scores.prefix_routing.chosen_PGTQ[:, :, 0], np.int16)
+    experts = Experts(prefix_NPSQ, np.asarray(scores.suffix_routing.chosen_PGTQ, np.int16))
   return Batch(
     prompts=prompts(),
     tokens_PGT=tokens_PGT,
@@ -240,53 +271,31 @@ def host_batch():
     advantage_PG=rng.normal(size=(P, G)).astype(np.float32),
     mask_PGT=mask_PGT,
     weight_PGT=np.asarray(reductions.sample_mean(jnp.asarray(mask_PGT))),
-    experts=Experts(
-      np.asarray(scores.prefix_routing.chosen_PGTQ[:, :, 0], np.int16),
-      np.asarray(scores.suffix_routing.chosen_PGTQ, np.int16),
-    ),
+    experts=experts,
   )
 
 
-LOSS = functools.partial(
-  rl_step.loss,
-  model=MODEL,
-  objective=functools.partial(
+# Moments after one update are the gradient, times 0.1, and its square, times 0.05.
+OPTIMIZER = adamw(AdamW(b1=0.9, b2=0.95, max_norm=1e9), warmup_constant(peak=0.01, warmup=0))
+
+
+def step_of(case):
+  objective = functools.partial(
     grpo.loss,
     ratio=ratios.token,
     surrogate=functools.partial(surrogate.clipped, low=0.2, high=0.2),
     kl=kl.k3,
     kl_weight=0.1,
-  ),
-  temperature=1.0,
-  chunk_tokens=4,
-  balance_weight=0.1,
-)
-OPTIMIZER = adamw(AdamW(), warmup_constant(peak=0.01, warmup=0))
-
-
-def gradient_of(params, batch):
-  program = jax.jit(jax.value_and_grad(LOSS, has_aux=True), compiler_options=QUICK)
-  (value, report), gradient = program(params, batch)
-  return jax.device_get((value, report.measures, report.load, gradient))
-
-
-@functools.cache
-def on_one_device():
-  return gradient_of(host_params(), rl_batch.placed(host_batch(), None))
-
-
-def test_loss_and_gradient_on_a_mesh_equal_one_device(mesh):
-  """Relative to the largest number of each array, 1e-5; experts are replayed."""
-  with jax.set_mesh(mesh):
-    params = sharding.place_parameters(host_params(), mesh)
-    found = gradient_of(params, rl_batch.placed(host_batch(), mesh))
-  expected = on_one_device()
-  assert abs(expected[0]) > 1e-2
-  for (path, leaf), other in zip(
-    jax.tree_util.tree_leaves_with_path(expected), jax.tree.leaves(found), strict=True
-  ):
-    scale = max(np.abs(leaf).max(), 1e-4)
-    np.testing.assert_allclose(other, leaf, atol=1e-5 * scale, err_msg=jax.tree_util.keystr(path))
+  )
+  loss = functools.partial(
+    rl_step.loss,
+    model=case.model,
+    objective=objective,
+    temperature=1.0,
+    chunk_tokens=4,
+    balance_weight=0.1,
+  )
+  return Step(loss, OPTIMIZER, bias_speed=0.01)
 
 
 def parts_of(path, shape, mesh):
@@ -301,7 +310,7 @@ def assert_split(tree, mesh):
   for keys, leaf in jax.tree_util.tree_leaves_with_path(tree):
     if leaf.ndim == 0:
       continue
-    path = '/'.join(str(key.key) for key in keys if hasattr(key, 'key'))
+    path = '/'.join(str(key.key) for key in keys if isinstance(getattr(key, 'key', None), str))
     parts = parts_of(path, leaf.shape, mesh)
     assert len(leaf.addressable_shards) == NUM_DEVICES
     for shard in leaf.addressable_shards:
@@ -310,52 +319,75 @@ def assert_split(tree, mesh):
   return found
 
 
-def test_parameters_and_moments_on_a_mesh_are_really_split(mesh):
-  """Before the first update and after it; so the next finds what the program was made for."""
-  with jax.set_mesh(mesh):
-    state = create(sharding.place_parameters(host_params(), mesh), OPTIMIZER)
-    step = Step(LOSS, OPTIMIZER, bias_speed=0.01)
-    batch = rl_batch.placed(host_batch(), mesh)
-    for updates in range(3):
-      assert state.updates == updates
-      for tree in (state.params, state.optimizer):
-        parts = assert_split(tree, mesh)
-      state, metrics = step(state, [batch])
-      assert metrics['skipped'] == 0
-  product = math.prod(mesh.shape[axis] for axis in ('fsdp', 'tensor', 'expert'))
-  assert max(parts.values()) == product > 1
+def assert_close(found, expected):
+  """Relative to the largest number of each array, 1e-5."""
+  for (path, leaf), other in zip(
+    jax.tree_util.tree_leaves_with_path(expected), jax.tree.leaves(found), strict=True
+  ):
+    scale = max(np.abs(leaf).max(), 1e-4)
+    np.testing.assert_allclose(other, leaf, atol=1e-5 * scale, err_msg=jax.tree_util.keystr(path))
+
+
+def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
+  """Loss, metrics, gradients (as moments) and parameters; the second runs the same program."""
+  case, mesh = on_mesh
+  with one_device():
+    batch = host_batch(case)
+    state = create(jax.tree.map(jnp.asarray, host_params(case.config)), OPTIMIZER)
+    expected = jax.device_get(step_of(case)(state, [rl_batch.placed(batch, None)]))
+  step, batch = step_of(case), rl_batch.placed(batch, mesh)
+  state = create(sharding.place_parameters(host_params(case.config), mesh), OPTIMIZER)
+  parts = assert_split(state.params, mesh)
+  assert_split(state.optimizer, mesh)
+  state, metrics = step(state, [batch])
+  (expected_state, expected_metrics), found = expected, jax.device_get(state)
+  assert abs(expected_metrics['loss']) > 1e-2
+  assert expected_metrics['skipped'] == 0
+  assert_close(metrics, expected_metrics)
+  assert_close(found.optimizer, expected_state.optimizer)
+  assert_split(state.params, mesh)
+  assert_split(state.optimizer, mesh)
+  assert max(parts.values()) == math.prod(mesh.shape[a] for a in ('fsdp', 'tensor', 'expert'))
+  state, _ = step(state, [batch])
+  assert state.updates == 2
   assert step._whole._cache_size() == 1
 
 
-@functools.cache
-def sampled_on_one_device(segment_tokens):
-  return sample(host_params(), prompts(), segment_tokens, None)
-
-
-def sample(params, asked, segment_tokens, mesh):
+def sample(case, params, mesh):
   return generate(
-    MODEL,
+    case.model,
     params,
-    sharding.place(asked, mesh),
+    sharding.place(prompts(), mesh),
     group_size=G,
     max_tokens=T,
     sampler=Sampler(),
     stop_tokens=STOP,
     key=jax.random.key(3),
-    segment_tokens=segment_tokens,
+    segment_tokens=3,
     prompt_parts=sharding.prompt_parts(mesh),
   )
 
 
-@pytest.mark.parametrize('segment_tokens', [T, 2])
-def test_answers_on_a_mesh_equal_one_device(mesh, segment_tokens):
-  """Up to the first near tie, of which there are few; with compaction and without."""
-  with jax.set_mesh(mesh):
-    params = sharding.place_parameters(host_params(), mesh)
-    found = sample(params, prompts(), segment_tokens, mesh)
-  expected = sampled_on_one_device(T)
-  near_PG = (expected.margin_PGT < 1e-4) & (np.arange(T) < expected.length_PG[..., None])
-  clear_PG = ~near_PG.any(axis=-1)
+def test_answers_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
+  """Up to the first near tie, of which there are few; and their caches are split."""
+  case, mesh = on_mesh
+  with one_device():
+    expected = sample(case, host_params(case.config), None)
+  caches, segment = [], generation._segment
+
+  def watch(model, params, batch, **options):
+    caches.append((batch.prefix.cache, batch.suffix.cache))
+    for keys, leaf in jax.tree_util.tree_leaves_with_path(caches[-1]):
+      heads = 'kv_heads' if keys[-1].key in ('key', 'value') else None
+      parts = sharding.prompt_parts(mesh) * (sharding.num_parts(mesh, 'tensor') if heads else 1)
+      assert leaf.addressable_shards[0].data.nbytes * parts <= leaf.nbytes, keys
+    return segment(model, params, batch, **options)
+
+  monkeypatch.setattr(generation, '_segment', watch)
+  found = sample(case, sharding.place_parameters(host_params(case.config), mesh), mesh)
+  assert len(caches) == 2
+  near_PGT = (expected.margin_PGT < 1e-4) & (np.arange(T) < expected.length_PG[..., None])
+  clear_PG = ~near_PGT.any(axis=-1)
   assert clear_PG.mean() > 0.8
   for name in ('tokens_PGT', 'length_PG', 'stopped_PG'):
     np.testing.assert_array_equal(
@@ -364,10 +396,11 @@ def test_answers_on_a_mesh_equal_one_device(mesh, segment_tokens):
   np.testing.assert_allclose(found.logp_PGT[clear_PG], expected.logp_PGT[clear_PG], atol=1e-4)
 
 
-def test_a_batch_that_a_mesh_cannot_split_is_refused(mesh):
+def test_a_batch_that_a_mesh_cannot_split_is_refused(on_mesh):
+  _, mesh = on_mesh
   message = (
-    '3 prompts .* cannot be split into 4 parts over the mesh axes data, fsdp, expert: '
-    'change config.mesh, or'
+    f'3 prompts .* cannot be split into {sharding.prompt_parts(mesh)} parts over the mesh axes '
+    'data, fsdp, expert: change config.mesh, or'
   )
   with pytest.raises(ValueError, match=message):
     sharding.place(jax.tree.map(lambda array: array[:3], prompts()), mesh)

@@ -20,6 +20,7 @@ from r1jax.decoding.sampling import Sampler, address, draw, uniform
 from r1jax.decoding.scoring import encode_prompts, last_prompt_token
 from r1jax.model.cache import Prefix, Suffix, append, empty_suffix, grow
 from r1jax.model.transformer import Transformer, call
+from r1jax.sharding import constrain, constrain_cache
 from r1jax.structs import Experts, Prompts, Rollouts
 
 
@@ -149,7 +150,20 @@ def _start(model, params, prompts: Prompts, key, *, group_size: int, capacity: i
     jnp.zeros(shape, bool),
   )
   experts = None if out.routing is None else out.routing.chosen_PGTQ[:, :, 0].astype(jnp.int16)
-  return batch, experts
+  return _split(batch), experts
+
+
+def _split(batch: Batch) -> Batch:
+  """Asks for a batch that is split over the mesh; without, new suffixes would be on all devices."""
+  prefix = constrain_cache(batch.prefix.cache, 'prompts', 'tokens')
+  suffix = constrain_cache(batch.suffix.cache, 'prompts', 'samples', None)
+  return dataclasses.replace(
+    batch,
+    prefix=dataclasses.replace(batch.prefix, cache=prefix),
+    suffix=dataclasses.replace(batch.suffix, cache=suffix),
+    token_PG=constrain(batch.token_PG, 'prompts', 'samples'),
+    done_PG=constrain(batch.done_PG, 'prompts', 'samples'),
+  )
 
 
 @functools.partial(
@@ -272,7 +286,7 @@ def _take(batch: Batch, index_P, index_PG, live_PG) -> Batch:
     jax.tree.map(lambda array: samples(array, 1), batch.suffix.cache), batch.suffix.length
   )
   key_PG = jnp.take_along_axis(batch.key_PG[index_P], index_PG, axis=1)
-  return Batch(prefix, suffix, samples(batch.token_PG, 0), key_PG, ~live_PG)
+  return _split(Batch(prefix, suffix, samples(batch.token_PG, 0), key_PG, ~live_PG))
 
 
 _grow = jax.jit(grow, static_argnames='capacity')

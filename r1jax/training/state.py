@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
+from jax.sharding import NamedSharding, PartitionSpec
 
 
 @struct.dataclass
@@ -26,7 +27,15 @@ class TrainState:
 
 
 def create(params: Any, optimizer: optax.GradientTransformation) -> TrainState:
-  """Returns the state before the first update."""
-  return TrainState(
+  """Returns the state before the first update.
+
+  Moments are split as the parameters are; counts are on every device of the parameters' mesh.
+  """
+  state = TrainState(
     jnp.zeros((), jnp.int32), params, optimizer.init(params), jnp.zeros((), jnp.int32)
   )
+  placed = jax.tree.leaves(params)[0].sharding
+  if not isinstance(placed, NamedSharding):
+    return state
+  everywhere = NamedSharding(placed.mesh, PartitionSpec())
+  return jax.tree.map(lambda a: a if a.ndim else jax.device_put(a, everywhere), state)

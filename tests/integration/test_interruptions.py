@@ -9,9 +9,11 @@ import time
 import miniature
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from r1jax import runner
+from r1jax.interop import saving
 from r1jax.training import checkpoint, records
 from r1jax.training.interrupt import Stopped
 from r1jax.training.metrics import MetricsLog
@@ -140,6 +142,23 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(
   out = ''.join(capsys.readouterr().out.split())  # as wide as the terminal is
   assert f'Thischeckpointwasdamagedandisremoved:{newest}:' in out
   assert f'Goingonfromthecheckpointofstep{STEPS - 2}.' in out
+  assert_same_end(killed_late, finished)
+
+
+def test_a_disk_that_is_full_at_the_export_loses_nothing(
+  killed_late, finished, tiny_base, monkeypatch
+):
+  def save_file(*args, **kwargs):
+    raise SafetensorError('Error while serializing: I/O error: No space left on device')
+
+  config = miniature.reinforcement(tiny_base)
+  shutil.rmtree(killed_late / 'model')
+  with monkeypatch.context() as patch:
+    patch.setattr(saving, 'save_file', save_file)
+    with pytest.raises(OSError, match=r'the disk is full .* run the same command again') as error:
+      runner.run(config, killed_late)
+  assert error.value.filename == str(killed_late / 'model')
+  runner.run(config, killed_late)
   assert_same_end(killed_late, finished)
 
 

@@ -18,7 +18,7 @@ from r1jax.tasks import stream
 from r1jax.training.state import create
 
 ALPHABET = 'abcdefghijklmn'
-LIMIT = 12  # Completion tokens.
+LIMIT = 24  # Completion tokens.
 CONFIG = ModelConfig(
   vocab_size=2 + len(ALPHABET),
   num_layers=2,

@@ -15,6 +15,7 @@ from r1jax.stages import pretrain
 from r1jax.stages.loop import Cadence
 from r1jax.stages.pretrain import Rows
 from r1jax.training import records
+from r1jax.training.clock import Clock
 from r1jax.training.interrupt import StopRequest
 from r1jax.training.optimizer import AdamW, adamw, warmup_constant
 from r1jax.training.state import create
@@ -104,7 +105,7 @@ def test_accumulation_does_not_change_the_update(num_parts):
 
 
 NOVICE = ModelConfig(
-  vocab_size=300,
+  vocab_size=320,
   num_layers=1,
   model_dim=32,
   mlp_dim=32,
@@ -143,7 +144,7 @@ def stage_of(steps=25, **changes):
 def test_a_stage_learns_its_corpus(tmp_path):
   """From an even guess over the vocabulary to well below; the policy can be used."""
   with StopRequest() as stop:
-    policy, _ = stage_of()(None, tmp_path, stop)
+    policy, _ = stage_of()(None, tmp_path, Clock(tmp_path), stop)
   metrics = records.read(tmp_path / 'metrics.jsonl')
   np.testing.assert_allclose(metrics[0]['nll'], np.log(NOVICE.vocab_size), rtol=0.05)
   assert metrics[-1]['nll'] < 0.5 * metrics[0]['nll']

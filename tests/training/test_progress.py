@@ -77,6 +77,21 @@ def test_the_loss_is_explained_once_and_not_again_after_a_resume(capsys):
   assert '\nstep 4/9' in out
 
 
+def test_pre_training_has_lines_of_its_own(capsys):
+  metrics = {'nll': 2.34567, 'mtp_nll': 3.0, 'loss': 3.2, 'tokens_per_second': 2000.4}
+  with Progress(9, 'pre-training') as view:
+    view.update(1, metrics)
+  out = capsys.readouterr().out
+  assert '\nstep 1/9  nll 2.3457  mtp 3.0000  tokens/s 2,000  time left' in out
+  assert 'Why the loss' not in out  # it does not sit near 0
+
+
+def test_zero_has_no_sign(capsys):
+  with Progress(9, 'run') as view:
+    view.update(1, {'kl': -1e-9})
+  assert 'kl 0.0000' in capsys.readouterr().out
+
+
 def test_a_stuck_accuracy_is_told_once_at_its_step(capsys):
   with Progress(40, 'run') as view:
     for step in range(1, 41):
@@ -115,7 +130,7 @@ def test_time_left_follows_the_last_twenty_steps(monkeypatch):
 
 def test_the_outcome_names_numbers_and_paths(capsys):
   long_path = '/home/somebody/' + 'folder/' * 12 + 'report.html'
-  with Progress(3, 'run') as view:
+  with Progress(3, 'run'):
     progress.print_outcome(SUMMARY, {'report': long_path, 'plots': 'runs/zero/plots'})
   out = capsys.readouterr().out
   assert 'pass@1, strict' in out
