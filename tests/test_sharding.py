@@ -16,7 +16,7 @@ from r1jax import sharding
 from r1jax.algorithms import grpo, kl, ratios, reductions, surrogate
 from r1jax.decoding import Sampler, generate, generation
 from r1jax.decoding.scoring import score
-from r1jax.model import ModelConfig, Transformer, sizes
+from r1jax.model import Transformer, sizes
 from r1jax.sharding import MeshShape
 from r1jax.stages import rl_batch, rl_step
 from r1jax.stages.rl_batch import Batch
@@ -190,18 +190,7 @@ def test_on_eight_devices():
   assert f'{3 * len(CASES)} passed' in run.stdout, run.stdout
 
 
-@dataclasses.dataclass(frozen=True)
-class Case:
-  """A mesh and a model; all of what it splits over two devices has an even size."""
-
-  shape: MeshShape
-  config: ModelConfig
-
-  @property
-  def model(self):
-    return Transformer(self.config)
-
-
+# Of both models, all of what is split over two devices has an even size.
 # Latent attention and experts, whose dispatch groups tokens by expert.
 EXPERTS = dataclasses.replace(
   V3_CONFIG,
@@ -213,9 +202,9 @@ EXPERTS = dataclasses.replace(
 )
 DENSE = dataclasses.replace(GQA_CONFIG, vocab_size=20)
 CASES = {
-  'data, fsdp, tensor': Case(MeshShape(data=2, fsdp=2, tensor=2), EXPERTS),
-  'fsdp, tensor, expert': Case(MeshShape(data=1, fsdp=2, tensor=2, expert=2), EXPERTS),
-  'fsdp, tensor, context': Case(MeshShape(data=1, fsdp=2, tensor=2, context=2), DENSE),
+  'data, fsdp, tensor': (MeshShape(data=2, fsdp=2, tensor=2), EXPERTS),
+  'fsdp, tensor, expert': (MeshShape(data=1, fsdp=2, tensor=2, expert=2), EXPERTS),
+  'fsdp, tensor, context': (MeshShape(data=1, fsdp=2, tensor=2, context=2), DENSE),
 }
 P, G, T, S = 4, 2, 6, 5
 STOP = (0, 5, 11)
@@ -223,13 +212,13 @@ STOP = (0, 5, 11)
 
 @pytest.fixture(scope='module', params=CASES)
 def on_mesh(request):
-  """A case and its mesh, in whose scope the test runs, as the runner does it."""
+  """A model's config and a mesh, in whose scope the test runs, as the runner does it."""
   if jax.device_count() != NUM_DEVICES:
     pytest.skip('needs 8 devices: test_on_eight_devices runs it in an interpreter that has them')
-  case = CASES[request.param]
-  mesh = sharding.make_mesh(case.shape)
+  shape, config = CASES[request.param]
+  mesh = sharding.make_mesh(shape)
   with jax.set_mesh(mesh):
-    yield case, mesh
+    yield config, mesh
 
 
 @functools.cache
@@ -248,18 +237,18 @@ def one_device():
 
 
 @functools.cache
-def host_batch(case):
+def host_batch(config):
   """Judged answers with the experts that the router chooses on one device."""
   rng = np.random.default_rng(1)
   tokens_PGT = rng.integers(20, size=(P, G, T)).astype(np.int32)
   length_PG = rng.integers(1, T + 1, size=(P, G)).astype(np.int32)
-  program = jax.jit(functools.partial(score, case.model), static_argnames='temperature')
-  scores = program(host_params(case.config), prompts(), tokens_PGT, length_PG, temperature=1.0)
+  program = jax.jit(functools.partial(score, Transformer(config)), static_argnames='temperature')
+  scores = program(host_params(config), prompts(), tokens_PGT, length_PG, temperature=1.0)
   mask_PGT = np.arange(T) < length_PG[..., None]
   logp_PGT = np.asarray(scores.logp_PGT)
-  noise_PGT = rng.normal(size=(2, P, G, T)).astype(np.float32) * 0.1
+  noise_PGT = rng.normal(size=(2, P, G, T)).astype(np.float32) * 0.5
   experts = None
-  if case.config.moe is not None:
+  if config.moe is not None:
     prefix_NPSQ = np.asarray(scores.prefix_routing.chosen_PGTQ[:, :, 0], np.int16)
     experts = Experts(prefix_NPSQ, np.asarray(scores.suffix_routing.chosen_PGTQ, np.int16))
   return Batch(
@@ -279,7 +268,7 @@ def host_batch(case):
 OPTIMIZER = adamw(AdamW(b1=0.9, b2=0.95, max_norm=1e9), warmup_constant(peak=0.01, warmup=0))
 
 
-def step_of(case):
+def step_of(config):
   objective = functools.partial(
     grpo.loss,
     ratio=ratios.token,
@@ -289,7 +278,7 @@ def step_of(case):
   )
   loss = functools.partial(
     rl_step.loss,
-    model=case.model,
+    model=Transformer(config),
     objective=objective,
     temperature=1.0,
     chunk_tokens=4,
@@ -328,23 +317,28 @@ def assert_close(found, expected):
     np.testing.assert_allclose(other, leaf, atol=1e-5 * scale, err_msg=jax.tree_util.keystr(path))
 
 
-def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
-  """Loss, metrics, gradients (as moments) and parameters; the second runs the same program."""
-  case, mesh = on_mesh
+@functools.cache
+def update_on_one_device(config):
+  """State and metrics after the first update."""
   with one_device():
-    batch = host_batch(case)
-    state = create(jax.tree.map(jnp.asarray, host_params(case.config)), OPTIMIZER)
-    expected = jax.device_get(step_of(case)(state, [rl_batch.placed(batch, None)]))
-  step, batch = step_of(case), rl_batch.placed(batch, mesh)
-  state = create(sharding.place_parameters(host_params(case.config), mesh), OPTIMIZER)
+    batch = rl_batch.placed(host_batch(config), None)
+    state = create(jax.tree.map(jnp.asarray, host_params(config)), OPTIMIZER)
+    return jax.device_get(step_of(config)(state, [batch]))
+
+
+def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
+  """Loss, metrics and gradients (as moments); the second update runs the same program."""
+  config, mesh = on_mesh
+  expected_state, expected_metrics = update_on_one_device(config)
+  step, batch = step_of(config), rl_batch.placed(host_batch(config), mesh)
+  state = create(sharding.place_parameters(host_params(config), mesh), OPTIMIZER)
   parts = assert_split(state.params, mesh)
   assert_split(state.optimizer, mesh)
   state, metrics = step(state, [batch])
-  (expected_state, expected_metrics), found = expected, jax.device_get(state)
   assert abs(expected_metrics['loss']) > 1e-2
   assert expected_metrics['skipped'] == 0
   assert_close(metrics, expected_metrics)
-  assert_close(found.optimizer, expected_state.optimizer)
+  assert_close(jax.device_get(state.optimizer), expected_state.optimizer)
   assert_split(state.params, mesh)
   assert_split(state.optimizer, mesh)
   assert max(parts.values()) == math.prod(mesh.shape[a] for a in ('fsdp', 'tensor', 'expert'))
@@ -353,9 +347,9 @@ def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
   assert step._whole._cache_size() == 1
 
 
-def sample(case, params, mesh):
+def sample(config, params, mesh):
   return generate(
-    case.model,
+    Transformer(config),
     params,
     sharding.place(prompts(), mesh),
     group_size=G,
@@ -368,11 +362,16 @@ def sample(case, params, mesh):
   )
 
 
+@functools.cache
+def answers_on_one_device(config):
+  with one_device():
+    return sample(config, host_params(config), None)
+
+
 def test_answers_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
   """Up to the first near tie, of which there are few; and their caches are split."""
-  case, mesh = on_mesh
-  with one_device():
-    expected = sample(case, host_params(case.config), None)
+  config, mesh = on_mesh
+  expected = answers_on_one_device(config)
   caches, segment = [], generation._segment
 
   def watch(model, params, batch, **options):
@@ -384,7 +383,7 @@ def test_answers_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
     return segment(model, params, batch, **options)
 
   monkeypatch.setattr(generation, '_segment', watch)
-  found = sample(case, sharding.place_parameters(host_params(case.config), mesh), mesh)
+  found = sample(config, sharding.place_parameters(host_params(config), mesh), mesh)
   assert len(caches) == 2
   near_PGT = (expected.margin_PGT < 1e-4) & (np.arange(T) < expected.length_PG[..., None])
   clear_PG = ~near_PGT.any(axis=-1)

@@ -22,7 +22,6 @@ from r1jax.stages import pretrain, rl, rl_step
 from r1jax.stages.policy import Policy
 from r1jax.stages.rl_batch import Batch
 from r1jax.structs import Experts, Prompts
-from r1jax.training import state
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / 'configs').rglob('*.py'))
@@ -195,8 +194,9 @@ def check_reinforcement(stage, policy):
   value, report = jax.eval_shape(loss, policy.params, batch)
   assert value.shape == () and value.dtype == jnp.float32
   assert {'kl', 'clip_fraction', 'entropy', 'mismatch'} <= report.measures.keys()
-  made = jax.eval_shape(lambda params: state.create(params, learning.optimizer), policy.params)
-  assert jax.tree.structure(made.params) == jax.tree.structure(policy.params)
+  made = jax.eval_shape(learning.optimizer.init, policy.params)
+  updates, _ = jax.eval_shape(learning.optimizer.update, policy.params, made, policy.params)
+  assert jax.tree.map(jnp.shape, updates) == jax.tree.map(jnp.shape, policy.params)
   assert stage.cadence.steps > stage.cadence.evaluate_every > 0
   # Rewards of a group, as the stage will see them, become finite advantages.
   reward_PG = jnp.zeros(sizes[:2]).at[:, 0].set(1.0)

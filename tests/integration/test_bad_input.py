@@ -3,6 +3,7 @@
 Through `runner.run` or the command, as a user meets it. A full disk is met in `test_interruptions`.
 """
 
+import functools
 import json
 import re
 import shutil
@@ -17,7 +18,6 @@ from ml_collections import ConfigDict
 from safetensors.numpy import load_file, save_file
 
 from r1jax import build, main, runner
-from r1jax.algorithms import surrogate
 from r1jax.rewards.combine import TermError
 from r1jax.training import records
 
@@ -363,11 +363,8 @@ def test_a_damaged_config_in_the_workdir_is_named(config, tmp_path):
 def test_a_loss_that_is_not_finite_is_skipped_counted_and_then_stops_the_run(
   tiny_base, tmp_path, monkeypatch
 ):
-  def clipped(log_ratio_PGT, advantage_PGT, *, low, high):
-    value_PGT, is_clipped_PGT = surrogate.clipped(log_ratio_PGT, advantage_PGT, low=low, high=high)
-    return value_PGT + jnp.nan, is_clipped_PGT
-
-  monkeypatch.setitem(build.SURROGATES, 'clipped', clipped)
+  not_finite = functools.partial(jnp.full_like, fill_value=jnp.nan)
+  monkeypatch.setitem(build.ADVANTAGES, 'group_normalised', not_finite)
   config = miniature.reinforcement(tiny_base, cadence={'max_skipped': 3, 'checkpoint_every': 0})
   with pytest.raises(FloatingPointError, match='3 updates in a row was not finite') as error:
     runner.run(config, tmp_path)

@@ -20,6 +20,7 @@ def test_gsm8k_takes_the_place_of_the_world(data, tiny_base, tmp_path):
       'max_prompt_tokens': 800,
     },
     'sampling': {'group_size': 2, 'max_completion_tokens': 16, 'segment_tokens': 16},
+    'algorithm': {'kl_weight': 0.0},
     'settings': {'prompts_per_step': 2, 'num_microbatches': 1},
     'evaluation': {'validation_problems': 0, 'test_problems': 2},
     'cadence': {'completions_every': 1},

@@ -62,7 +62,7 @@ def test_completions_of_some_steps_are_there(finished):
     rows = records.read(path)
     assert len(rows) == 5 and {row['step'] for row in rows} == {step}
     for row in rows:
-      assert row['terms'].keys() == {'accuracy', 'format', 'random'}
+      assert row['terms'].keys() == miniature.REWARD.keys()
       assert row['reward'] == pytest.approx(sum(row['terms'].values()))
       assert row['question'] and row['gold'] and row['id'].startswith('world/train/')
       assert 0 < row['length'] <= 16

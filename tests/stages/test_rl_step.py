@@ -24,7 +24,6 @@ from r1jax.stages.rl_step import Judged
 from r1jax.training.optimizer import AdamW, adamw, warmup_constant
 from r1jax.training.state import create
 
-
 STEP = 9  # Its answers are short, long and truncated.
 
 
