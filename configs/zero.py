@@ -24,6 +24,7 @@ def get_config(problems: str = 'world') -> ConfigDict:
   config.init_from = 'assets:base'
   # Dtype of computation; parameters are float32. 'bfloat16' on accelerators.
   config.model = ConfigDict({'dtype': 'float32', 'remat': 'none'})
+  config.export_dtype = 'float32'  # Of the trained model's weights; or 'bfloat16'.
   # Devices along each axis; -1 is what is left.
   config.mesh = ConfigDict({'data': -1, 'fsdp': 1, 'tensor': 1, 'expert': 1, 'context': 1})
   config.rl = _rl(problems)
@@ -58,10 +59,15 @@ def _rl(problems: str) -> ConfigDict:
   )
   rl.optimizer = ConfigDict(
     {
+      'kind': 'adamw',  # Paper's DeepSeek-V3: AdamW.
       'peak': 5e-4,  # Learning rate. Paper: 3e-6, for a model of 671B.
       'final': 5e-4,  # Learning rate at the end of a cosine; the same as `peak` for a constant.
       'warmup': 5,  # Updates.
-      'adamw': {'b1': 0.9, 'b2': 0.95, 'epsilon': 1e-8, 'weight_decay': 0.0, 'max_norm': 1.0},
+      'b1': 0.9,
+      'b2': 0.95,
+      'epsilon': 1e-8,
+      'weight_decay': 0.0,
+      'max_norm': 1.0,
     }
   )
   rl.bias_speed = 0.0  # Of the experts' balance rule. DeepSeek-V3 ends pre-training with 0.

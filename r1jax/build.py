@@ -15,8 +15,10 @@ from typing import Any
 
 import jax
 import ml_collections
+import optax
 from jax.sharding import Mesh
 
+from r1jax import interop
 from r1jax.algorithms import advantages, grpo, kl, ratios, reductions, surrogate
 from r1jax.decoding import Sampler
 from r1jax.evaluation.answering import Answering
@@ -45,6 +47,10 @@ RATIOS = {
 SURROGATES: dict[str, Callable] = {'clipped': surrogate.clipped, 'cispo': surrogate.cispo}
 KL_ESTIMATORS = {'k1': kl.k1, 'k2': kl.k2, 'k3': kl.k3, 'k3_per_output': kl.per_output(kl.k3)}
 ATTENTIONS: dict[str, Callable] = {'mla': MLA, 'gqa': GQA}
+OPTIMIZERS: dict[str, tuple[Callable, Callable]] = {
+  'adamw': (optimizer.AdamW, optimizer.adamw),
+  'muon': (optimizer.Muon, optimizer.muon),
+}
 REDUCTIONS = {'sample_mean': reductions.sample_mean, 'token_mean': reductions.token_mean}
 REWARDS: dict[str, Callable[[Problem, str], float]] = {
   'accuracy': accuracy.reward,
@@ -52,6 +58,7 @@ REWARDS: dict[str, Callable[[Problem, str], float]] = {
   'lenient': lenient.reward,
   'random': random_reward.reward,
 }
+EXPORT_DTYPES = {name: name for name in interop.DTYPES}
 JSONL_SETS: dict[str, Callable] = {
   'gsm8k': gsm8k.load,
   'math': math.load,
@@ -148,6 +155,7 @@ class Plan:
     mesh: devices, or None for one.
     policy: loads what the first stage starts from; None if that stage starts from nothing.
     load: loads what a stage has left behind for the next one.
+    export_dtype: of the weights in the models that stages leave behind.
     stages: name and maker of each stage, in order; a maker takes the policy that it will train.
   """
 
@@ -155,6 +163,7 @@ class Plan:
   mesh: Mesh | None
   policy: Callable[[], Policy] | None
   load: Callable[[Path], Policy]
+  export_dtype: str
   stages: Sequence[tuple[str, Callable[[Policy | None], Any]]]
 
 
@@ -178,7 +187,8 @@ def plan(config: ml_collections.ConfigDict) -> Plan:
     load = functools.partial(Policy.load, dtype=fields.model.dtype, remat=fields.model.remat)
   if kinds[0] != 'pretrain':
     policy = functools.partial(_initial_policy, load, fields.init_from)
-  result = Plan(fields.name, mesh, policy, load, makers)
+  export_dtype = fields.choose('export_dtype', EXPORT_DTYPES)
+  result = Plan(fields.name, mesh, policy, load, export_dtype, makers)
   if unread := fields.unread():
     raise ValueError(f'these config fields have no effect, remove them: {", ".join(unread)}')
   return result
@@ -225,7 +235,7 @@ def _reinforcement(section: Fields, seed: int, mesh: Mesh | None):
   objective, kl_weight = _objective(section.algorithm)
   advantage = section.algorithm.choose('advantage', ADVANTAGES)
   reduction = _reduction(section.algorithm)
-  adamw, _ = _optimizer(section.optimizer, steps)
+  optimiser = _optimizer(section.optimizer, steps)
   benchmarks = _benchmarks(
     section.evaluation, held_out, answering, group_size, settings, seed, reader
   )
@@ -251,7 +261,7 @@ def _reinforcement(section: Fields, seed: int, mesh: Mesh | None):
       advantage=advantage,
       objective=objective,
       reduction=reduction,
-      optimizer=adamw,
+      optimizer=optimiser,
       bias_speed=numbers['bias_speed'],
       use_reference=kl_weight > 0,
       reader=reader,
@@ -350,15 +360,15 @@ def _reduction(section: Fields) -> Callable:
   return section.choose('reduction', REDUCTIONS)
 
 
-def _optimizer(section: Fields, steps: int):
-  settings = section.adamw.make(optimizer.AdamW)
+def _optimizer(section: Fields, steps: int) -> optax.GradientTransformation:
+  kind, make = section.choose('kind', OPTIMIZERS)
   if section.final == section.peak:
     schedule = optimizer.warmup_constant(peak=section.peak, warmup=section.warmup)
   else:
     schedule = optimizer.warmup_cosine(
       peak=section.peak, warmup=section.warmup, total=steps, final=section.final
     )
-  return optimizer.adamw(settings, schedule), schedule
+  return make(section.make(kind), schedule)
 
 
 def _task(section: Fields, seed: int):
@@ -414,8 +424,12 @@ def _pretraining(section: Fields, seed: int, mesh: Mesh | None):
   """Reads a pre-training stage; returns its maker."""
   steps = section.steps
   model = _model(section.model)
+  try:
+    interop.check_exportable(model)  # Now, and not when hours of training are to be saved.
+  except ValueError as error:
+    raise section.error(f'model: {error}') from error
   mixture = section.mixture.make(Mixture)
-  adamw, _ = _optimizer(section.optimizer, steps)
+  optimiser = _optimizer(section.optimizer, steps)
   settings = section.settings.make(pretrain.Settings, seed=seed)
   _check_parts(section.settings, 'rows_per_step', ('num_microbatches',), mesh)
   _check_positive(section.evaluation, 'num_problems', 'num_samples')
@@ -424,7 +438,7 @@ def _pretraining(section: Fields, seed: int, mesh: Mesh | None):
     corpus=Corpus(seed=seed, mixture=mixture),
     vocabulary_documents=section.vocabulary_documents,
     settings=settings,
-    optimizer=adamw,
+    optimizer=optimiser,
     cadence=section.cadence.make(loop.Cadence, steps=steps),
     probes=functools.partial(
       _probes,

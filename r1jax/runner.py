@@ -58,7 +58,7 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
         stage = make(policy)
         # What is wrong with config, data or model has shown by now: a folder is not claimed for it.
         _claim(workdir, config)
-        _train(name, stage, policy, folder, stop)
+        _train(name, stage, policy, folder, stop, plan.export_dtype)
       else:
         print(f'{name} is done: {folder}')
       if not page.exists():
@@ -73,7 +73,14 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
   return summary
 
 
-def _train(name: str, stage, policy: Policy | None, folder: Path, stop: StopRequest) -> None:
+def _train(
+  name: str,
+  stage,
+  policy: Policy | None,
+  folder: Path,
+  stop: StopRequest,
+  export_dtype: str,
+) -> None:
   """Runs a stage and writes down what it leaves behind, its summary at the end."""
   clock = Clock(folder)
   try:
@@ -83,7 +90,7 @@ def _train(name: str, stage, policy: Policy | None, folder: Path, stop: StopRequ
     print(f'Stopped and saved in {folder}. The same command goes on from there.')
     raise
   with records.full_disk_explained(folder / 'model'):
-    policy.save(folder / 'model')
+    policy.save(folder / 'model', dtype=export_dtype)
   plots.save_all(folder)
   summary['seconds'] = clock.tick()
   # Whole or absent: a summary says that the stage is done.

@@ -18,6 +18,11 @@ from r1jax.model import ModelConfig
 from r1jax.text.tokenizer import Tokenizer
 
 
+def check_exportable(config: ModelConfig) -> None:
+  """Raises ValueError if no family's format can hold such a model; says what it would need."""
+  families.write(config)
+
+
 def save_pretrained(
   path: str | os.PathLike,
   config: ModelConfig,

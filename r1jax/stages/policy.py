@@ -47,10 +47,16 @@ class Policy:
       )
     return cls(Transformer(dataclasses.replace(config, **changes)), params, tokenizer)
 
-  def save(self, folder: str | Path) -> None:
-    """Writes a Hugging Face folder that `load`, transformers and vLLM read."""
+  def save(self, folder: str | Path, *, dtype: str = 'float32') -> None:
+    """Writes a Hugging Face folder that `load`, transformers and vLLM read.
+
+    Args:
+      folder: written as a whole, or not at all.
+      dtype: of the tensors, 'float32' or 'bfloat16'.
+    """
+    params = jax.device_get(self.params)
     interop.save_pretrained(
-      folder, self.model.config, jax.device_get(self.params), tokenizer=self.tokenizer
+      folder, self.model.config, params, tokenizer=self.tokenizer, dtype=dtype
     )
 
   @property

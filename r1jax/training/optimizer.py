@@ -1,4 +1,7 @@
-"""AdamW as DeepSeek-V3 uses it (arXiv:2412.19437 sec. 4.2); selection biases are not its own."""
+"""AdamW as DeepSeek-V3 uses it (arXiv:2412.19437 sec. 4.2), and Muon for a quick base model.
+
+The experts' selection biases are no optimiser's: the balance rule alone moves them.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -6,6 +9,8 @@ from typing import Any
 
 import jax
 import optax
+from optax.contrib import MuonDimensionNumbers
+from optax.contrib import muon as optax_muon
 
 Schedule = Callable[[Any], Any]
 
@@ -27,6 +32,38 @@ class AdamW:
   epsilon: float = 1e-8
   weight_decay: float = 0.1
   max_norm: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Muon:
+  """Settings of Muon, as scaled by Moonlight (arXiv:2502.16982 eq. 4).
+
+  Attributes:
+    momentum: decay of the momentum that is orthogonalised.
+    b1: decay of Adam's first moment, for what is no matrix of a layer.
+    b2: decay of Adam's second moment.
+    epsilon: added to the root of Adam's second moment.
+    weight_decay: of the matrices of layers.
+    rms: root mean square of an update at learning rate 1, which is about AdamW's.
+    max_norm: the gradient's global norm is clipped to this.
+  """
+
+  momentum: float = 0.95
+  b1: float = 0.9
+  b2: float = 0.95
+  epsilon: float = 1e-8
+  weight_decay: float = 0.1
+  rms: float = 0.2
+  max_norm: float = 1.0
+
+
+# The matrices of layers: name of the parameter -> its axes (in, out), counted from the end. Where
+# heads have an axis of their own, it is not among those (in): each head has a matrix.
+MATRICES = {
+  **dict.fromkeys(('query', 'key', 'value', 'query_up', 'key_up', 'value_up'), ((-3,), (-1,))),
+  'out': ((-3, -2), (-1,)),
+  **dict.fromkeys(('gate', 'up', 'down', 'query_down', 'kv_down', 'projection'), ((-2,), (-1,))),
+}
 
 
 def is_selection_bias(path: tuple[Any, ...]) -> bool:
@@ -61,6 +98,39 @@ def adamw(settings: AdamW, schedule: Schedule) -> optax.GradientTransformation:
     optax.scale_by_learning_rate(schedule),
   )
   return optax.partition({True: inner, False: optax.set_to_zero()}, trained)
+
+
+def muon(settings: Muon, schedule: Schedule) -> optax.GradientTransformation:
+  """Returns Muon for the `MATRICES`, Adam without decay for the rest, both with Nesterov momentum.
+
+  Selection biases have no part in either.
+
+  Args:
+    settings: constants.
+    schedule: learning rate of an update, counted from 0, of both.
+  """
+  inner = optax.chain(
+    optax.clip_by_global_norm(settings.max_norm),
+    optax_muon(
+      schedule,
+      beta=settings.momentum,
+      weight_decay=settings.weight_decay,
+      adam_b1=settings.b1,
+      adam_b2=settings.b2,
+      eps=settings.epsilon,
+      consistent_rms=settings.rms,
+      muon_weight_dimension_numbers=_matrices,
+    ),
+  )
+  return optax.partition({True: inner, False: optax.set_to_zero()}, trained)
+
+
+def _matrices(params: Any) -> Any:
+  def dimensions(path, leaf):
+    axes = MATRICES.get(path[-1].key)
+    return None if axes is None else MuonDimensionNumbers(*axes)
+
+  return jax.tree_util.tree_map_with_path(dimensions, params)
 
 
 def global_norm(gradient: Any) -> jax.Array:

@@ -76,6 +76,7 @@ def changed(section, changes):
 
 def pretraining():
   config = load_config('base')
+  config.export_dtype = 'float32'  # So that two models can be compared bit for bit.
   changed(config.pretrain, PRETRAINING)
   return config
 

@@ -130,6 +130,12 @@ def test_pretraining_says_what_is_wrong_before_it_begins(workdir):
       ['config.pretrain.model.attention.kv_rnk is unknown'],
     ),
     ({'model': {'moe': {'top_k': 99}}}, ['config.pretrain.model.moe: top_k 99 exceeds']),
+    (
+      {'model': {'moe': {'selection_bias': False}}},
+      ['config.pretrain.model: a DeepSeek-V3 folder cannot hold', 'model.moe.selection_bias True'],
+    ),
+    ({'optimizer': {'kind': 'sgd'}}, ["optimizer.kind is 'sgd', allowed are 'adamw', 'muon'"]),
+    ({'optimizer': {'b3': 0.5}}, ['config.pretrain.optimizer.b3 is unknown']),
     ({'settings': {'num_microbatches': 3}}, ['rows_per_step is 4', 'multiple of 3']),
     (
       {'evaluation': {'problems': 3}},

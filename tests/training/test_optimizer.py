@@ -4,8 +4,10 @@ import numpy as np
 import optax
 import pytest
 
+from r1jax.model import Transformer
+from r1jax.model.sizes import SIZES
 from r1jax.training import optimizer
-from r1jax.training.optimizer import AdamW
+from r1jax.training.optimizer import AdamW, Muon
 
 PARAMS = {
   'head': jnp.array([[2.0, -4.0]]),
@@ -113,3 +115,81 @@ def test_the_schedule_counts_updates_from_zero(count):
     updates, state = transformation.update({'w': jnp.zeros(1)}, state, params)
   np.testing.assert_allclose(updates['w'], [-[0.5, 0.875, 1.25, 1.625][count]], rtol=1e-6)
   assert isinstance(transformation, optax.GradientTransformation)
+
+
+# Newton-Schulz with five iterations brings singular values of a well-conditioned matrix near 1.
+ORTHOGONAL = {'atol': 0.35}
+
+
+def muon_update(gradient, params=None, **settings):
+  transformation = optimizer.muon(Muon(**settings), constant(0.5))
+  params = jax.tree.map(jnp.zeros_like, gradient) if params is None else params
+  return transformation.update(gradient, transformation.init(params), params)
+
+
+def singular_values(matrices):
+  return np.linalg.svd(np.asarray(matrices), compute_uv=False)
+
+
+def test_muon_orthogonalises_each_matrix_of_a_layer():
+  """Layers, experts and heads have matrices of their own; `out` joins the heads."""
+  draw = np.random.default_rng(0)
+  shapes = {
+    'gate': (3, 8, 6),
+    'experts': {'down': (2, 4, 6, 8)},
+    'attention': {'query': (3, 8, 2, 4), 'out': (3, 2, 4, 5)},
+  }
+  gradient = jax.tree.map(
+    lambda shape: jnp.asarray(draw.normal(size=shape), jnp.float32),
+    shapes,
+    is_leaf=lambda node: isinstance(node, tuple),
+  )
+  updates, _ = muon_update(gradient, rms=0.2, weight_decay=0.0)
+  matrices = {
+    (8, 6): updates['gate'],
+    (6, 8): updates['experts']['down'],
+    (8, 4): np.moveaxis(updates['attention']['query'], 2, 1),
+    (8, 5): np.reshape(updates['attention']['out'], (3, 8, 5)),
+  }
+  for shape, found in matrices.items():
+    assert found.shape[-2:] == shape
+    expected = 0.5 * 0.2 * np.sqrt(max(shape))
+    np.testing.assert_allclose(singular_values(found) / expected, 1.0, **ORTHOGONAL)
+
+
+def test_muon_turns_no_direction():
+  """With gradient U S V^T the update is -U S' V^T, S' near a multiple of the identity."""
+  gradient = np.random.default_rng(1).normal(size=(6, 4)).astype(np.float32)
+  left, _, right = np.linalg.svd(gradient, full_matrices=False)
+  updates, _ = muon_update({'up': jnp.asarray(gradient)}, weight_decay=0.0)
+  inner = -left.T @ np.asarray(updates['up']) @ right.T / (0.5 * 0.2 * np.sqrt(6))
+  np.testing.assert_allclose(np.diag(inner), 1.0, **ORTHOGONAL)
+  np.testing.assert_allclose(inner - np.diag(np.diag(inner)), 0.0, atol=1e-5)
+
+
+def test_muon_decays_matrices_and_leaves_the_rest_to_adamw():
+  """Adam's first step with Nesterov momentum: b1 (1 - b1) / (1 - b1^2) + 1 times the sign."""
+  params = PARAMS | {'mlp': {'gate': jnp.array([[3.0, -2.0]])}}
+  gradient = jax.tree.map(lambda array: jnp.full_like(array, 1e-2), params)
+  gradient['mlp']['gate'] = jnp.zeros((1, 2))
+  updates, state = muon_update(gradient, params, weight_decay=0.1)
+  np.testing.assert_allclose(updates['mlp']['gate'], [[-0.15, 0.1]], rtol=1e-6)
+  assert not np.any(updates['expert_layers']['moe'].pop('selection_bias'))
+  updates.pop('mlp')
+  for update in jax.tree.leaves(updates):
+    np.testing.assert_allclose(update, -0.5 * (0.9 * 0.1 / 0.19 + 1.0), rtol=1e-5)
+  assert not has_leaf(state, 'selection_bias')
+
+
+def test_muon_knows_every_parameter_of_every_model():
+  """A matrix that the table does not name would silently be AdamW's."""
+  known = {'embedding', 'head', 'router', 'selection_bias', 'scale'}
+  for config in SIZES.values():
+    model = Transformer(config)
+    params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 2), jnp.int32))['params']
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+      name = path[-1].key
+      assert name in optimizer.MATRICES or name in known or name.endswith('_bias'), path
+      if name in optimizer.MATRICES:
+        inputs, outputs = optimizer.MATRICES[name]
+        assert leaf.ndim >= max(-axis for axis in (*inputs, *outputs))
