@@ -47,34 +47,32 @@ def attend(query_PGTHd: jax.Array, spans: list[Span], *, scale: float) -> jax.Ar
   """
   P, G, T, H, d = query_PGTHd.shape
   K = spans[0].key.shape[-2]
-  query = (query_PGTHd * scale).reshape(P, G, T, K, H // K, d)
-  scores = [_scores(query, span) for span in spans]
-  top = jax.lax.stop_gradient(
-    jnp.max(jnp.stack([jnp.max(s, axis=-1) for s in scores]), axis=0)[..., None]
-  )
-  exps = [jnp.exp(s - top) for s in scores]
-  total = functools.reduce(operator.add, [jnp.sum(e, axis=-1) for e in exps])
+  # In this order of axes no product has to transpose scores, which are by far the largest array.
+  query_PKGJTd = jnp.einsum('PGTKJd->PKGJTd', (query_PGTHd * scale).reshape(P, G, T, K, -1, d))
+  scores = [_scores(query_PKGJTd, span) for span in spans]
+  top = functools.reduce(jnp.maximum, [jnp.max(s, axis=-1, keepdims=True) for s in scores])
+  exps = [jnp.exp(s - jax.lax.stop_gradient(top)) for s in scores]
+  total = functools.reduce(operator.add, [jnp.sum(e, axis=-1, keepdims=True) for e in exps])
   mixed = functools.reduce(
-    operator.add, [_mix(e.astype(query.dtype), span) for e, span in zip(exps, spans, strict=True)]
+    operator.add, [_mix(e.astype(query_PGTHd.dtype), span) for e, span in zip(exps, spans)]
   )
-  out = mixed / total[..., None].astype(query.dtype)
-  return jnp.moveaxis(out, (1, 2), (3, 4)).reshape(P, G, T, H, -1)
+  out_PKGJTe = mixed / total.astype(query_PGTHd.dtype)
+  return jnp.einsum('PKGJTe->PGTKJe', out_PKGJTe).reshape(P, G, T, H, -1)
 
 
-def _scores(query_PGTKJd: jax.Array, span: Span) -> jax.Array:
-  """Returns masked scores in float32, `[P, K, J, G, T, S]`."""
+def _scores(query_PKGJTd: jax.Array, span: Span) -> jax.Array:
+  """Returns masked scores in float32, `[P, K, G, J, T, S]`."""
   keys = 'PSKd' if span.shared else 'PGSKd'
   scores = jnp.einsum(
-    f'PGTKJd,{keys}->PKJGTS', query_PGTKJd, span.key, preferred_element_type=jnp.float32
+    f'PKGJTd,{keys}->PKGJTS', query_PKGJTd, span.key, preferred_element_type=jnp.float32
   )
-  mask_PGTS = span.mask
-  return jnp.where(mask_PGTS[:, None, None], scores, -jnp.inf)
+  return jnp.where(span.mask[:, None, :, None], scores, -jnp.inf)
 
 
-def _mix(weight_PKJGTS: jax.Array, span: Span) -> jax.Array:
-  """Returns the values' sum by weight, `[P, K, J, G, T, e]`."""
+def _mix(weight_PKGJTS: jax.Array, span: Span) -> jax.Array:
+  """Returns the values' sum by weight, `[P, K, G, J, T, e]`."""
   values = 'PSKe' if span.shared else 'PGSKe'
-  return jnp.einsum(f'PKJGTS,{values}->PKJGTe', weight_PKJGTS, span.value)
+  return jnp.einsum(f'PKGJTS,{values}->PKGJTe', weight_PKGJTS, span.value)
 
 
 def prefix_mask(length_P: jax.Array, size: int) -> jax.Array:

@@ -11,7 +11,8 @@ from flax import struct
 from r1jax.model.config import ModelConfig, MoE
 from r1jax.model.layers import SwiGLU, weight
 
-BLOCK_TOKENS = 64  # Rows of one product of the grouped dispatch in blocks.
+# Least and greatest number of rows of one product of the grouped dispatch in blocks.
+BLOCK_ROWS = (64, 256)
 
 
 @struct.dataclass
@@ -136,12 +137,13 @@ def grouped(x_ND, chosen_NQ, weight_NQ, experts):
   """Computes only chosen experts: choices are sorted by expert, and none is dropped.
 
   Work grows with M choices. TPUs run it as a ragged product; other platforms, where XLA expands
-  that to all experts, as products of blocks of `BLOCK_TOKENS` rows, each with one expert. So few
+  that to all experts, as products of blocks of `block_rows`, each with one expert. So few
   tokens that blocks would hold more rows than all experts together, as in decoding, are computed
   densely.
   """
   num_experts = experts[0].shape[0]
-  if _num_blocks(chosen_NQ.size, num_experts) * BLOCK_TOKENS >= x_ND.shape[0] * num_experts:
+  rows = _num_blocks(chosen_NQ.size, num_experts) * block_rows(chosen_NQ.size, num_experts)
+  if rows >= x_ND.shape[0] * num_experts:
     return dense(x_ND, chosen_NQ, weight_NQ, experts)
   return jax.lax.platform_dependent(
     x_ND, chosen_NQ, weight_NQ, experts, tpu=ragged, default=in_blocks
@@ -167,15 +169,15 @@ def in_blocks(x_ND, chosen_NQ, weight_NQ, experts):
   gate_EDF, up_EDF, down_EFD = experts
   num_experts, num_choices = gate_EDF.shape[0], chosen_NQ.size
   order_M, token_M, size_E = _sort(chosen_NQ, num_experts)
-  blocks_E = -(-size_E // BLOCK_TOKENS)
+  num_rows = block_rows(num_choices, num_experts)
+  blocks_E = -(-size_E // num_rows)
   num_blocks = _num_blocks(num_choices, num_experts)
   first_block_E = jnp.cumsum(blocks_E) - blocks_E
   first_row_E = jnp.cumsum(size_E) - size_E
   expert_X = jnp.searchsorted(jnp.cumsum(blocks_E), jnp.arange(num_blocks), side='right')
   expert_X = jnp.minimum(expert_X, num_experts - 1)
-  within_XY = (jnp.arange(num_blocks) - first_block_E[expert_X])[
-    :, None
-  ] * BLOCK_TOKENS + jnp.arange(BLOCK_TOKENS)
+  place_X = jnp.arange(num_blocks) - first_block_E[expert_X]
+  within_XY = place_X[:, None] * num_rows + jnp.arange(num_rows)
   real_XY = within_XY < size_E[expert_X][:, None]
   choice_XY = jnp.where(real_XY, first_row_E[expert_X][:, None] + within_XY, 0)
   token_XY = token_M[choice_XY]
@@ -187,10 +189,20 @@ def in_blocks(x_ND, chosen_NQ, weight_NQ, experts):
   return jnp.zeros_like(x_ND).at[token_XY].add(y_XYD * weight_XY[..., None])
 
 
+def block_rows(num_choices: int, num_experts: int) -> int:
+  """Returns the rows of a block: large blocks waste padding, small ones copies of the experts.
+
+  About a quarter of an expert's even share of the choices, as a power of two within `BLOCK_ROWS`.
+  """
+  quarter = max(num_choices // (4 * num_experts), 1)
+  least, greatest = BLOCK_ROWS
+  return min(max(1 << quarter.bit_length() - 1, least), greatest)
+
+
 def _num_blocks(num_choices: int, num_experts: int) -> int:
   """Returns how many blocks any choice of experts can need."""
-  most_used = min(num_experts, num_choices)
-  return (num_choices + most_used * (BLOCK_TOKENS - 1)) // BLOCK_TOKENS
+  most_used, rows = min(num_experts, num_choices), block_rows(num_choices, num_experts)
+  return (num_choices + most_used * (rows - 1)) // rows
 
 
 def _sort(chosen_NQ, num_experts: int):

@@ -10,8 +10,9 @@ from families import QUICK, V3_CONFIG, subject
 
 from r1jax.model import MoE
 from r1jax.model.moe import (
-  BLOCK_TOKENS,
+  BLOCK_ROWS,
   MixtureOfExperts,
+  block_rows,
   choose,
   dense,
   grouped,
@@ -173,7 +174,7 @@ def one_by_one(x_ND, chosen_NQ, weight_NQ, experts):
 
 
 NUM_EXPERTS, TOP_K = 5, 2
-B = BLOCK_TOKENS
+B = BLOCK_ROWS[0]
 
 
 def choices(case):
@@ -189,6 +190,9 @@ def choices(case):
   if case == 'one row in each last block':  # As many blocks as any choice can need.
     sizes = [B + 1, B + 1, B + 1, B + 1, 2 * B]
     return np.repeat(np.arange(NUM_EXPERTS), sizes).reshape(N, TOP_K)
+  if case == 'blocks of many rows':
+    assert block_rows(5200, NUM_EXPERTS) > B
+    return rng.permuted(np.arange(2600 * NUM_EXPERTS).reshape(2600, -1) % 5, axis=1)[:, :TOP_K]
   if case == 'one token':
     return np.array([[4, 1]])
   raise ValueError(case)
@@ -207,7 +211,14 @@ def value_and_gradients(dispatch):
 @pytest.mark.parametrize('dispatch', [dense, ragged, in_blocks, grouped])
 @pytest.mark.parametrize(
   'case',
-  ['random', 'two experts idle', 'all to one', 'one row in each last block', 'one token'],
+  [
+    'random',
+    'two experts idle',
+    'all to one',
+    'one row in each last block',
+    'blocks of many rows',
+    'one token',
+  ],
 )
 def test_dispatches_agree_in_values_and_gradients(dispatch, case):
   chosen_NQ = jnp.asarray(choices(case))
@@ -221,6 +232,14 @@ def test_dispatches_agree_in_values_and_gradients(dispatch, case):
   found, expected = (value_and_gradients(f)(*arguments) for f in (dispatch, one_by_one))
   for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-5 * np.abs(b).max())
+
+
+@pytest.mark.parametrize(
+  ('num_choices', 'num_experts', 'rows'),
+  [(1, 5, 64), (8192, 64, 64), (8192, 8, 256), (4096, 8, 128), (10**6, 8, 256)],
+)
+def test_a_block_is_about_a_quarter_of_an_even_share(num_choices, num_experts, rows):
+  assert block_rows(num_choices, num_experts) == rows
 
 
 WIDE = 32
@@ -257,9 +276,9 @@ def test_work_of_grouped_dispatch_grows_with_choices_and_not_with_experts(backwa
   products = TOP_K * 3 * 2 * WIDE * WIDE * (3 if backward else 1)
   found = operations_of_a_token(grouped, backward=backward)
   assert products <= found < 1.15 * products
-  # And all there is: blocks filled in part cost at most BLOCK_TOKENS rows an expert.
+  # And all there is: blocks filled in part cost at most the rows of one an expert.
   total = operations(grouped, tokens=4096, backward=backward)
-  assert total < 1.15 * products * (4096 + 64 * BLOCK_TOKENS / TOP_K)
+  assert total < 1.15 * products * (4096 + 64 * block_rows(4096 * TOP_K, 64) / TOP_K)
 
 
 @pytest.mark.parametrize('dispatch', [dense, ragged])
