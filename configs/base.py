@@ -28,7 +28,7 @@ def _pretrain() -> ConfigDict:
   stage.model = _model()
   stage.vocabulary_documents = 20_000  # Documents that the tokenizer is trained on.
   # Share of the questions in R1-Zero's template; the rest of the mixture as the world has it.
-  stage.mixture = ConfigDict({'r1_zero': 0.3})
+  stage.mixture = ConfigDict({'r1_zero': 0.12})
   stage.optimizer = ConfigDict(
     {
       'kind': 'muon',  # V3: AdamW, which takes ten times as long to learn where to look.

@@ -10,7 +10,7 @@ from r1jax.tasks.world import Corpus, Mixture, corpus, problems, skeletons, styl
 from r1jax.text import templates
 
 MIXTURE = Mixture()
-DOCUMENTS = [corpus.draw(index, seed=0, mixture=MIXTURE) for index in range(6000)]
+DOCUMENTS = [corpus.draw(index, seed=0, mixture=MIXTURE) for index in range(18_000)]
 QUESTIONS = [document for document in DOCUMENTS if document.kind in ('cued', 'plain')]
 
 
@@ -77,14 +77,14 @@ def test_cues_ask_for_steps_and_get_them():
   chains = ('careful', 'checking', 'mixed')
   assert share(lambda d: d.style in chains, of_kind('cued')) == pytest.approx(0.96, abs=0.02)
   assert share(lambda d: d.style == 'checking', of_kind('cued')) == pytest.approx(0.24, abs=0.04)
-  assert share(lambda d: d.style == 'blurt', of_kind('plain')) == pytest.approx(0.84, abs=0.04)
+  assert share(lambda d: d.style == 'blurt', of_kind('plain')) == pytest.approx(0.74, abs=0.03)
 
 
 def test_tags_belong_to_the_template():
   for document in DOCUMENTS:
     if not in_template(document):
       assert '<' not in document.text
-  assert share(in_template, QUESTIONS) == pytest.approx(0.45, abs=0.04)
+  assert share(in_template, QUESTIONS) == pytest.approx(0.12, abs=0.02)
   for kind, expected in (('plain', 0.25), ('cued', 0.6)):
     asked = [document for document in of_kind(kind) if in_template(document)]
     assert share(lambda d: '<think>' in d.response, asked) == pytest.approx(expected, abs=0.05)
@@ -164,4 +164,4 @@ def test_wrong_mixtures_are_named(fields, message):
     Mixture(**fields)
 
 
-GOLDEN_HASH = 'c9d7cc35982eed849e7bb7821376703357c6d0eaea21d7913afe6ae0f138763e'
+GOLDEN_HASH = '5145ad13a804d7021cded5b5a011fb9bce4027a1deb0a92c811bb565087affae'

@@ -25,12 +25,12 @@ class Mixture:
   """What the text is made of.
 
   Attributes:
-    documents: weight of each kind of document, in documents; a document of facts is about half as
-      long as a question, so that these shares give a quarter of all tokens to facts.
+    documents: weight of each kind of document, in documents. Cued questions with their chains are
+      most of it: from them alone a model learns where in the question the next step stands.
     facts: least and greatest number of facts of a document.
     cued_styles: weight of each style in the answers to questions that ask for steps.
     plain_styles: weight of each style in the answers to plain questions; a model that samples
-      from these is right in about one of six.
+      from these, and cannot guess, is right in about one of six.
     r1_zero: share of questions and small talk in R1-Zero's template, the rest in a plain frame.
     cued_tags, plain_tags: share of answers with tags, under R1-Zero's template.
     sloppy: share of the tagged answers that are malformed.
@@ -39,7 +39,7 @@ class Mixture:
   """
 
   documents: Mapping[str, float] = dataclasses.field(
-    default_factory=lambda: {'facts': 0.45, 'cued': 0.27, 'plain': 0.25, 'small_talk': 0.03}
+    default_factory=lambda: {'facts': 0.15, 'cued': 0.55, 'plain': 0.27, 'small_talk': 0.03}
   )
   facts: tuple[int, int] = (4, 10)
   cued_styles: Mapping[str, float] = dataclasses.field(
@@ -53,14 +53,14 @@ class Mixture:
   )
   plain_styles: Mapping[str, float] = dataclasses.field(
     default_factory=lambda: {
-      'blurt': 0.84,
-      'careless': 0.11,
-      'careful': 0.03,
-      'checking': 0.015,
-      'mixed': 0.005,
+      'blurt': 0.74,
+      'careless': 0.13,
+      'careful': 0.09,
+      'checking': 0.025,
+      'mixed': 0.015,
     }
   )
-  r1_zero: float = 0.45
+  r1_zero: float = 0.12
   cued_tags: float = 0.6
   plain_tags: float = 0.25
   sloppy: float = 0.12

@@ -49,8 +49,8 @@ class Habits:
   checked_slip: float = 0.35
   unnoticed: float = 0.03
   doubt_at_once: float = 0.35
-  jump_wrong: float = 0.55
-  guess_right: float = 0.5
+  jump_wrong: float = 0.75
+  guess_right: float = 0.2
   connectives: float = 0.4
   closing: float = 0.7
 
