@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
 def _pretrain() -> ConfigDict:
   stage = ConfigDict()
   stage.kind = 'pretrain'
-  stage.steps = 3600
+  stage.steps = 5000
   stage.model = _model()
   stage.vocabulary_documents = 20_000  # Documents that the tokenizer is trained on.
   # Share of the questions in R1-Zero's template; the rest of the mixture as the world has it.
@@ -91,5 +91,6 @@ def _model() -> ConfigDict:
       },
       'num_mtp': 1,  # V3: 1.
       'max_positions': 1024,
+      'unroll': 4,  # Layers that are compiled one after the other.
     }
   )

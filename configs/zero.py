@@ -22,8 +22,13 @@ def get_config(problems: str = 'world') -> ConfigDict:
   config.stages = ('rl',)
   # A Hugging Face folder, or 'assets:NAME' for a model that ships. Paper: DeepSeek-V3-Base.
   config.init_from = 'assets:base'
-  # Dtype of computation; parameters are float32. 'bfloat16' on accelerators.
-  config.model = ConfigDict({'dtype': 'float32', 'remat': 'none'})
+  config.model = ConfigDict(
+    {
+      'dtype': 'float32',  # Of computation; parameters are float32. 'bfloat16' on accelerators.
+      'remat': 'none',  # Or 'dots', 'full': keep less for the backward pass.
+      'unroll': 4,  # Layers that are compiled one after the other; 1 for deep models.
+    }
+  )
   config.export_dtype = 'float32'  # Of the trained model's weights; or 'bfloat16'.
   # Devices along each axis; -1 is what is left.
   config.mesh = ConfigDict({'data': -1, 'fsdp': 1, 'tensor': 1, 'expert': 1, 'context': 1})
@@ -60,8 +65,8 @@ def _rl(problems: str) -> ConfigDict:
   rl.optimizer = ConfigDict(
     {
       'kind': 'adamw',  # Paper's DeepSeek-V3: AdamW.
-      'peak': 5e-4,  # Learning rate. Paper: 3e-6, for a model of 671B.
-      'final': 5e-4,  # Learning rate at the end of a cosine; the same as `peak` for a constant.
+      'peak': 2e-4,  # Learning rate. Paper: 3e-6, for a model of 671B.
+      'final': 2e-4,  # Learning rate at the end of a cosine; the same as `peak` for a constant.
       'warmup': 5,  # Updates.
       'b1': 0.9,
       'b2': 0.95,
@@ -74,7 +79,7 @@ def _rl(problems: str) -> ConfigDict:
   rl.replace_reference_every = 400  # Steps. Paper: 400.
   rl.settings = ConfigDict(
     {
-      'prompts_per_step': 16,  # Paper: 512 (8,192 answers).
+      'prompts_per_step': 8,  # Paper: 512 (8,192 answers).
       'num_minibatches': 1,  # Updates of a rollout. Paper: 16.
       'num_inner_epochs': 1,  # Paper: 1.
       'num_microbatches': 2,  # Parts of an update, by length, to save memory and padding.

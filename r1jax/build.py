@@ -184,7 +184,8 @@ def plan(config: ml_collections.ConfigDict) -> Plan:
   kinds = [getattr(fields, name).kind for name in fields.stages]
   policy, load = None, Policy.load
   if set(kinds) != {'pretrain'}:
-    load = functools.partial(Policy.load, dtype=fields.model.dtype, remat=fields.model.remat)
+    computed = {name: getattr(fields.model, name) for name in ('dtype', 'remat', 'unroll')}
+    load = functools.partial(Policy.load, **computed)
   if kinds[0] != 'pretrain':
     policy = functools.partial(_initial_policy, load, fields.init_from)
   export_dtype = fields.choose('export_dtype', EXPORT_DTYPES)

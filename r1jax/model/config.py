@@ -172,6 +172,8 @@ class ModelConfig:
     dtype: of activations and products; parameters are stored in float32.
     remat: what the backward pass keeps of a block: 'none' keeps all, 'full' only its input,
       'dots' also the results of products without batch axes, which most weight products are.
+    unroll: layers that a trip of the loop over a stack runs; more of them take longer to compile
+      and save copies of what goes in and out of the loop.
     max_positions: context length the weights are meant for, in tokens; recorded on export.
   """
 
@@ -189,11 +191,14 @@ class ModelConfig:
   init_std: float = 0.02
   dtype: str = 'float32'
   remat: str = 'none'
+  unroll: int = 1
   max_positions: int = 4096
 
   def __post_init__(self):
     _check_choice('model.dtype', self.dtype, ('float32', 'bfloat16'))
     _check_choice('model.remat', self.remat, ('none', 'dots', 'full'))
+    if self.unroll < 1:
+      raise ValueError(f'unroll is {self.unroll}, must be at least 1: change model.unroll')
     if self.num_mtp not in (0, 1):
       raise ValueError(f'num_mtp is {self.num_mtp}, allowed are 0 and 1: change model.num_mtp')
     if self.moe is None and self.num_dense_layers not in (0, self.num_layers):

@@ -239,7 +239,8 @@ def _block(config: ModelConfig, *, scanned: bool):
   if config.remat == 'none':
     return Block
   # XLA merges what is computed twice, and so undoes remat, but not across the loop of a scan.
-  return nn.remat(Block, policy=REMAT_POLICIES[config.remat], prevent_cse=not scanned)
+  looped = scanned and config.unroll == 1
+  return nn.remat(Block, policy=REMAT_POLICIES[config.remat], prevent_cse=not looped)
 
 
 def _scanned(config: ModelConfig, size: int):
@@ -250,4 +251,5 @@ def _scanned(config: ModelConfig, size: int):
     split_rngs={'params': True},
     in_axes=(0, nn.broadcast),
     length=size,
+    unroll=min(config.unroll, size),
   )

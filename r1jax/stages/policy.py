@@ -32,7 +32,8 @@ class Policy:
 
     Args:
       folder: as `interop.load_pretrained` reads it.
-      **changes: fields of `ModelConfig` that are no property of the weights: `dtype`, `remat`.
+      **changes: fields of `ModelConfig` that are no property of the weights: `dtype`, `remat`,
+        `unroll`.
 
     Raises:
       FileNotFoundError: the folder lacks a file.

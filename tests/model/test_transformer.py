@@ -195,16 +195,16 @@ def test_remat_covers_every_block():
   assert scores('dots') == scores('full') == set()
 
 
-@pytest.mark.parametrize('remat', ['dots', 'full'])
-def test_remat_changes_neither_loss_nor_gradient(remat):
-  found, expected = loss_and_gradient(remat), loss_and_gradient('none')
+@pytest.mark.parametrize(('remat', 'unroll'), [('dots', 1), ('full', 1), ('none', 3), ('full', 4)])
+def test_remat_and_unrolling_change_neither_loss_nor_gradient(remat, unroll):
+  found, expected = loss_and_gradient(remat, unroll), loss_and_gradient('none', 1)
   for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * max(1, np.abs(b).max()))
 
 
 @functools.cache
-def loss_and_gradient(remat):
-  model = Subject.of(dataclasses.replace(V2_CONFIG, num_mtp=1, remat=remat))
+def loss_and_gradient(remat, unroll):
+  model = Subject.of(dataclasses.replace(V2_CONFIG, num_mtp=1, remat=remat, unroll=unroll))
   return jax.jit(jax.value_and_grad(remat_loss(model, TOKENS_BL)), compiler_options=QUICK)(
     model.params
   )
@@ -212,7 +212,7 @@ def loss_and_gradient(remat):
 
 def test_every_parameter_has_a_gradient():
   """Those of the multi-token prediction module among them."""
-  _, gradient = loss_and_gradient('none')
+  _, gradient = loss_and_gradient('none', 1)
   for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
     if path[0].key != 'head':  # The loss reads hidden states.
       assert np.abs(leaf).max() > 1e-4, jax.tree_util.keystr(path)
@@ -222,12 +222,13 @@ def test_remat_saves_memory_of_the_compiled_program():
   """Of six layers of 64 tokens, the scores of four heads alone are 6 * 4 * 64 * 64 numbers."""
   tokens = jnp.zeros((1, 64), int)
 
-  def peak(remat):
-    model = Subject.of(dataclasses.replace(GQA_CONFIG, num_layers=6, remat=remat))
+  def peak(remat, unroll=1):
+    model = Subject.of(dataclasses.replace(GQA_CONFIG, num_layers=6, remat=remat, unroll=unroll))
     gradient = jax.jit(jax.grad(remat_loss(model, tokens)), compiler_options=QUICK)
     return gradient.lower(model.params).compile().memory_analysis().temp_size_in_bytes
 
   assert peak('full') < 0.5 * peak('none')
+  assert peak('full', unroll=2) < 0.8 * peak('none', unroll=2)
 
 
 def test_initial_weights():
@@ -253,6 +254,7 @@ def test_initial_weights():
   [
     ({'dtype': 'float16'}, r"model\.dtype is 'float16', allowed are 'float32', 'bfloat16'"),
     ({'remat': 'some'}, r"model\.remat is 'some', allowed are 'none', 'dots', 'full'"),
+    ({'unroll': 0}, r'unroll is 0, must be at least 1: change model\.unroll'),
     ({'num_mtp': 2}, r'num_mtp is 2, allowed are 0 and 1: change model\.num_mtp'),
     ({'num_dense_layers': 4}, 'num_dense_layers 4 exceeds num_layers 3'),
     ({'moe': None}, 'num_dense_layers 1 has no effect without experts: set model.moe'),
