@@ -113,11 +113,21 @@ def as_percent(ax: Axes) -> None:
 
 
 def measured(ax: Axes, series: Points, color: str, *, dashed: bool = False) -> None:
-  """Draws a series whose few points were measured with care: a line with markers."""
+  """Draws a series whose few points were measured with care: a line with markers.
+
+  Start and end alone are joined by dots: what lies between was not measured.
+  """
   width, marker, dash = (1.4, 3.0, (4.0, 2.0)) if dashed else (2.0, 4.5, (None, None))
+  if ends_alone(series):
+    width, dash = 1.0, (1.0, 3.0)
   (line,) = ax.plot(*series, color=color, linewidth=width, marker='o', markersize=marker)
   line.set_dashes(dash)
   line.set_clip_on(False)  # a marker on the edge of the axes is seen in full
+
+
+def ends_alone(series: Points) -> bool:
+  """Returns True if nothing was measured between start and end."""
+  return len(series.steps) < 3
 
 
 def noisy(ax: Axes, series: Points, color: str, *, width: float = 2.0) -> None:
@@ -127,8 +137,12 @@ def noisy(ax: Axes, series: Points, color: str, *, width: float = 2.0) -> None:
 
 
 def band(ax: Axes, low: Points, high: Points, color: str) -> None:
-  """Draws an interval around a line."""
-  ax.fill_between(low.steps, low.values, high.values, color=color, alpha=0.16, linewidth=0)
+  """Draws an interval around a line; where there are ends alone, a bar at each of them."""
+  if ends_alone(low):
+    bars = ax.vlines(low.steps, low.values, high.values, color=color, alpha=0.35, linewidth=4)
+    bars.set_clip_on(False)
+  else:
+    ax.fill_between(low.steps, low.values, high.values, color=color, alpha=0.16, linewidth=0)
 
 
 def label_ends(ax: Axes, labels: Sequence[Label]) -> None:

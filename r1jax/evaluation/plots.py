@@ -26,7 +26,7 @@ def accuracy(metrics: Records, evaluations: Records) -> Figure:
   k = next((e['strict']['cons_at_k']['k'] for e in evaluations if 'cons_at_k' in e['strict']), None)
   fig = charts.figure(
     'Accuracy',
-    'Held out and in training; strict, unless it says lenient. Bands: 95% intervals.',
+    'Held out and in training; strict, unless it says lenient. Bands, bars: 95% intervals.',
   )
   ax = charts.axes(fig, ylabel='share of right answers')
   labels = []

@@ -105,3 +105,17 @@ def test_an_svg_is_an_element_that_takes_the_colours_of_its_page():
   assert 'Title &amp; &lt;b&gt;' in text
   assert 'http' not in text and 'metadata' not in text
   assert charts.svg(fig, 'kl') == text  # the same figure is the same page
+
+
+@pytest.mark.parametrize(('count', 'solid'), [(2, False), (3, True)])
+def test_what_was_measured_at_the_ends_alone_is_not_drawn_as_a_curve(count, solid):
+  ax = charts.axes(charts.figure('title', 'note'), ylabel='share')
+  steps = np.arange(count, dtype=float)
+  charts.measured(ax, charts.Points(steps, steps), charts.BLUE)
+  charts.band(ax, charts.Points(steps, steps - 1), charts.Points(steps, steps + 1), charts.BLUE)
+  assert (ax.lines[0].get_linestyle() == '-') == solid
+  outline = [path.vertices for path in ax.collections[0].get_paths()]
+  if solid:
+    assert len(outline) == 1
+  else:
+    np.testing.assert_array_equal(outline, [[[0, -1], [0, 1]], [[1, 0], [1, 2]]])
