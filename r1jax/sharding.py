@@ -201,6 +201,12 @@ def place(tree: Any, mesh: Mesh | None, axis: int = 0) -> Any:
   return jax.device_put(tree, NamedSharding(mesh, spec))
 
 
+def splits_tokens() -> bool:
+  """Returns True inside a mesh that splits the tokens of a sequence."""
+  mesh = jax.sharding.get_abstract_mesh()
+  return not mesh.empty and mesh.shape['context'] > 1
+
+
 def constrain(array: jax.Array, *axes: str | None) -> jax.Array:
   """Asks the compiler to split an activation as the table says; nothing without a mesh.
 

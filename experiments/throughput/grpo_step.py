@@ -41,6 +41,7 @@ MODEL = ModelConfig(
   model_dim=256,
   mlp_dim=1024,
   attention=GQA(num_heads=8, num_kv_heads=4, head_dim=32, qkv_bias=True),
+  unroll=4,
 )
 
 

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from r1jax.model import rope as rope_lib
 from r1jax.model.config import GQA, ModelConfig
-from r1jax.model.layers import RMSNorm, weight
+from r1jax.model.layers import RMSNorm, linear, weight
 
 
 class Span(NamedTuple):
@@ -108,15 +108,9 @@ class GroupedQueryAttention(nn.Module):
     """
     config, shape = self.config, self.shape
     D, d = x_PGTD.shape[-1], shape.head_dim
-    query = jnp.einsum(
-      'PGTD,DHd->PGTHd', x_PGTD, weight(self, config, 'query', D, shape.num_heads, d)
-    )
-    key = jnp.einsum(
-      'PGTD,DKd->PGTKd', x_PGTD, weight(self, config, 'key', D, shape.num_kv_heads, d)
-    )
-    value = jnp.einsum(
-      'PGTD,DKd->PGTKd', x_PGTD, weight(self, config, 'value', D, shape.num_kv_heads, d)
-    )
+    query = linear(x_PGTD, weight(self, config, 'query', D, shape.num_heads, d))
+    key = linear(x_PGTD, weight(self, config, 'key', D, shape.num_kv_heads, d))
+    value = linear(x_PGTD, weight(self, config, 'value', D, shape.num_kv_heads, d))
     if shape.qkv_bias:
       query += self._bias('query_bias', shape.num_heads, d)
       key += self._bias('key_bias', shape.num_kv_heads, d)
@@ -130,7 +124,7 @@ class GroupedQueryAttention(nn.Module):
     spans = [Span(e['key'], e['value'], mask) for e, mask in sight.spans(entries)]
     mixed = attend(query, spans, scale=rope_lib.softmax_scale(config.rope, d))
     out_HdD = weight(self, config, 'out', shape.num_heads, d, D)
-    return jnp.einsum('PGTHd,HdD->PGTD', mixed, out_HdD), entries
+    return linear(mixed, out_HdD, num_inputs=2), entries
 
   def _bias(self, name: str, *shape: int) -> jax.Array:
     return self.param(name, nn.initializers.zeros, shape).astype(self.config.dtype)

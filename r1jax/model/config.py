@@ -172,8 +172,8 @@ class ModelConfig:
     dtype: of activations and products; parameters are stored in float32.
     remat: what the backward pass keeps of a block: 'none' keeps all, 'full' only its input,
       'dots' also the results of products without batch axes, which most weight products are.
-    unroll: layers that a trip of the loop over a stack runs; more of them take longer to compile
-      and save copies of what goes in and out of the loop.
+    unroll: layers that a trip of the loop over a stack runs, but in decoding; more of them take
+      longer to compile and save copies of what goes in and out of the loop.
     max_positions: context length the weights are meant for, in tokens; recorded on export.
   """
 

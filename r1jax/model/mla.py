@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from r1jax.model import rope as rope_lib
 from r1jax.model.attention import Span, attend
 from r1jax.model.config import MLA, ModelConfig
-from r1jax.model.layers import RMSNorm, weight
+from r1jax.model.layers import RMSNorm, linear, weight
 
 
 class LatentAttention(nn.Module):
@@ -58,19 +58,19 @@ class LatentAttention(nn.Module):
       ]
       mixed_PGTHO = attend(query, spans, scale=scale)
     out_HOD = weight(self, config, 'out', H, shape.value_dim, D)
-    return jnp.einsum('PGTHO,HOD->PGTD', mixed_PGTHO, out_HOD), entries
+    return linear(mixed_PGTHO, out_HOD, num_inputs=2), entries
 
   def _query(self, x_PGTD, cos_sin):
     """Returns the queries' parts without and with position."""
     config, shape = self.config, self.shape
     H, width, D = shape.num_heads, shape.nope_dim + shape.rope_dim, x_PGTD.shape[-1]
     if shape.query_rank is None:
-      query = jnp.einsum('PGTD,DHd->PGTHd', x_PGTD, weight(self, config, 'query', D, H, width))
+      query = linear(x_PGTD, weight(self, config, 'query', D, H, width))
     else:
       down_DQ = weight(self, config, 'query_down', D, shape.query_rank)
-      latent_PGTQ = RMSNorm(shape.norm_epsilon, name='query_norm')(x_PGTD @ down_DQ)
+      latent_PGTQ = RMSNorm(shape.norm_epsilon, name='query_norm')(linear(x_PGTD, down_DQ))
       up_QHd = weight(self, config, 'query_up', shape.query_rank, H, width)
-      query = jnp.einsum('PGTQ,QHd->PGTHd', latent_PGTQ, up_QHd)
+      query = linear(latent_PGTQ, up_QHd)
     query_PGTHN, query_PGTHR = jnp.split(query, [shape.nope_dim], axis=-1)
     return query_PGTHN, rope_lib.rotate(query_PGTHR, cos_sin, interleaved=config.rope.interleaved)
 
@@ -78,7 +78,7 @@ class LatentAttention(nn.Module):
     """Returns what is cached of each token."""
     config, shape = self.config, self.shape
     down = weight(self, config, 'kv_down', x_PGTD.shape[-1], shape.kv_rank + shape.rope_dim)
-    latent_PGTC, key_PGTR = jnp.split(x_PGTD @ down, [shape.kv_rank], axis=-1)
+    latent_PGTC, key_PGTR = jnp.split(linear(x_PGTD, down), [shape.kv_rank], axis=-1)
     latent_PGTC = RMSNorm(shape.norm_epsilon, name='kv_norm')(latent_PGTC)
     key_PGT1R = rope_lib.rotate(
       key_PGTR[..., None, :], cos_sin, interleaved=config.rope.interleaved
@@ -94,8 +94,8 @@ def _latent_span(entries, mask) -> Span:
 
 def _expanded_span(entries, mask, key_up_CHN, value_up_CHO) -> Span:
   """Keys and values of every head; the rotated key is the same for all heads."""
-  key_N = jnp.einsum('...C,CHN->...HN', entries['latent'], key_up_CHN)
-  value = jnp.einsum('...C,CHO->...HO', entries['latent'], value_up_CHO)
+  key_N = linear(entries['latent'], key_up_CHN)
+  value = linear(entries['latent'], value_up_CHO)
   key_R = jnp.broadcast_to(
     entries['rope_key'][..., None, :], (*key_N.shape[:-1], entries['rope_key'].shape[-1])
   )

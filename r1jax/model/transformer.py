@@ -16,7 +16,7 @@ from r1jax.model import rope as rope_lib
 from r1jax.model.attention import GroupedQueryAttention
 from r1jax.model.cache import Cache, Prefix, Sight, Suffix
 from r1jax.model.config import MLA, ModelConfig
-from r1jax.model.layers import RMSNorm, SwiGLU, weight
+from r1jax.model.layers import RMSNorm, SwiGLU, linear, weight
 from r1jax.model.mla import LatentAttention
 from r1jax.model.moe import MixtureOfExperts, Routing
 from r1jax.sharding import constrain
@@ -160,7 +160,9 @@ class Transformer(nn.Module):
         'suffix': None if suffix is None else suffix.cache[name],
         'chosen': chosen_NPGTQ if experts else None,
       }
-      stack = _scanned(config, size)(config, experts, absorbed, name=name)
+      # Unrolled, the layers' caches would be split and joined again at every step of decoding.
+      unroll = min(config.unroll, size) if suffix is None else 1
+      stack = _scanned(config, size, unroll)(config, experts, absorbed, name=name)
       x_PGTD, (cache[name], stack_routing) = stack(x_PGTD, layers, shared)
       routing = stack_routing if experts else routing
     return Output(self.final_norm(x_PGTD), cache, routing)
@@ -172,9 +174,7 @@ class Transformer(nn.Module):
   def unembed(self, hidden):
     """Returns float32 logits `[..., V]` of hidden states `[..., D]`."""
     matrix_DV = self.embedding.T if self.config.tied else self.head
-    return jnp.matmul(
-      hidden, matrix_DV.astype(self.config.dtype), preferred_element_type=jnp.float32
-    )
+    return linear(hidden, matrix_DV.astype(self.config.dtype), dtype=jnp.float32)
 
   def predict_second(self, out: Output, tokens_PGT):
     """Returns hidden states that predict the token after the next, `[P, G, T-1, D]`, and routing.
@@ -220,7 +220,7 @@ class MultiTokenPrediction(nn.Module):
       ],
       axis=-1,
     )  # Paper, eq. 21: hidden state first; here: embedding first, as in the published weights.
-    x_PGTD = joined @ weight(self, config, 'projection', 2 * D, D)
+    x_PGTD = linear(joined, weight(self, config, 'projection', 2 * D, D))
     layer = {'prefix': None, 'suffix': None, 'chosen': None}
     shared = {
       'cos_sin': cos_sin,
@@ -243,7 +243,7 @@ def _block(config: ModelConfig, *, scanned: bool):
   return nn.remat(Block, policy=REMAT_POLICIES[config.remat], prevent_cse=not looped)
 
 
-def _scanned(config: ModelConfig, size: int):
+def _scanned(config: ModelConfig, size: int, unroll: int):
   """Returns `Block` scanned over `size` layers whose parameters and inputs are stacked."""
   return nn.scan(
     _block(config, scanned=True),
@@ -251,5 +251,5 @@ def _scanned(config: ModelConfig, size: int):
     split_rngs={'params': True},
     in_axes=(0, nn.broadcast),
     length=size,
-    unroll=min(config.unroll, size),
+    unroll=unroll,
   )

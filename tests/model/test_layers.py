@@ -1,9 +1,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import slow_model
 
-from r1jax.model.layers import RMSNorm, SwiGLU
+from r1jax.model.layers import RMSNorm, SwiGLU, linear
 
 
 def test_rms_norm_by_hand():
@@ -33,3 +34,32 @@ def test_swiglu(gqa):
   out = SwiGLU(gqa.config, gqa.config.mlp_dim).apply({'params': params}, jnp.asarray(x_BD))
   expected = [slow_model.swiglu(x, slow_model.as_float64(params)) for x in x_BD]
   np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+  ('letters', 'num_inputs'), [('PGTD,DF->PGTF', 1), ('PSD,DHd->PSHd', 1), ('PGTHd,HdD->PGTD', 2)]
+)
+def test_linear_is_a_sum_over_the_inputs(letters, num_inputs):
+  sizes = dict(zip('PGTSDFHd', (2, 3, 5, 4, 6, 7, 2, 3)))
+  inputs, _ = letters.split('->')
+  x, matrix = (
+    np.random.default_rng(0).normal(size=[sizes[axis] for axis in term]).astype(np.float32)
+    for term in inputs.split(',')
+  )
+  found = linear(x, matrix, num_inputs=num_inputs)
+  np.testing.assert_allclose(found, np.einsum(letters, x, matrix), rtol=1e-5, atol=1e-5)
+
+
+def test_linear_can_return_a_wider_result():
+  """1 + 2^-8 is no bfloat16: products of bfloat16 are summed in float32, and may stay so."""
+  x, matrix = jnp.ones((1, 2), jnp.bfloat16), jnp.array([[1.0], [2**-8]], jnp.bfloat16)
+  assert linear(x, matrix).dtype == jnp.bfloat16
+  assert linear(x, matrix, dtype=jnp.float32) == 1 + 2**-8
+
+
+def test_the_gradient_of_linear_transposes_flat_tokens():
+  """With axes of tokens apart, XLA's transposition for the CPU takes several times as long."""
+  x, matrix = jnp.ones((2, 3, 5, 4)), jnp.ones((4, 6))
+  program = jax.jit(jax.grad(lambda m: jnp.sum(linear(x, m) ** 2))).lower(matrix).as_text()
+  products = [line for line in program.splitlines() if 'dot_general' in line]
+  assert len(products) == 2 and all('tensor<30x' in line for line in products)
