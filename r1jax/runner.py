@@ -62,7 +62,8 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
       else:
         print(f'{name} is done: {folder}')
       if not page.exists():
-        report.write(folder, title=name)
+        title = plan.name if len(plan.stages) == 1 else f'{plan.name}: {name}'
+        report.write(folder, title=title)
       summary = json.loads(done.read_text())
       if is_new and 'trained' in summary:
         print_outcome(

@@ -26,9 +26,9 @@ def accuracy(metrics: Records, evaluations: Records) -> Figure:
   k = next((e['strict']['cons_at_k']['k'] for e in evaluations if 'cons_at_k' in e['strict']), None)
   fig = charts.figure(
     'Accuracy',
-    'Held out and in training; strict, unless it says lenient. Bands, bars: 95% intervals.',
+    f'On {_problems(evaluations)}, and in training. Shaded: 95% intervals.',
   )
-  ax = charts.axes(fig, ylabel='share of right answers')
+  ax = charts.axes(fig, ylabel='share of right answers (strict)')
   labels = []
   if training:
     charts.noisy(ax, training, charts.GREEN, width=1.4)
@@ -53,9 +53,9 @@ def response_length(metrics: Records, evaluations: Records) -> Figure:
   """
   training, held_out = charts.points(metrics, 'length'), charts.points(evaluations, 'length/mean')
   spread = charts.points(metrics, 'length_std')
-  note = 'Tokens per sampled answer.'
+  note = f'Tokens per answer, in training and to {_problems(evaluations)}.'
   if spread:
-    note += ' Band: one standard deviation of the answers.'
+    note += ' Shaded: ±1 std.'
   fig = charts.figure('Average response length', note)
   ax = charts.axes(fig, ylabel='tokens')
   labels = []
@@ -95,7 +95,8 @@ def rewards(metrics: Records) -> Figure:
 def self_checking(evaluations: Records) -> Figure:
   """Draws the share of answers that check themselves, and what their checks turn out to do."""
   fig = charts.figure(
-    'Answers that check themselves', 'Share of held-out answers; share of checks that mend or harm.'
+    'Answers that check themselves',
+    f'Share of answers to {_problems(evaluations)}; share of checks that mend or harm.',
   )
   ax = charts.axes(fig, ylabel='share')
   labels = []
@@ -190,7 +191,7 @@ def seconds(metrics: Records) -> Figure:
 
 def by_depth(base: Mapping[str, Any], trained: Mapping[str, Any]) -> Figure:
   """Draws pass@1 and response length of two evaluations by the depth of the problems."""
-  fig = charts.figure('By depth of the problem', 'Base against trained, on held-out problems.')
+  fig = charts.figure('By depth of the problem', f'Base against trained, on {_problems([base])}.')
   height = fig.get_size_inches()[1]
   grid = fig.add_gridspec(
     1, 2, left=0.1, right=0.98, top=1 - 0.95 / height, bottom=0.54 / height, wspace=0.28
@@ -300,6 +301,13 @@ def _inside(metrics: Records, prefix: str) -> list[str]:
   """Returns what follows a prefix in the names of metrics, in order of first appearance."""
   names = dict.fromkeys(key for record in metrics for key in record if key.startswith(prefix))
   return [name.removeprefix(prefix) for name in names]
+
+
+def _problems(evaluations: Records) -> str:
+  """Returns which problems were asked, such as '256 test problems'."""
+  first = evaluations[0] if evaluations else {}
+  words = (str(first.get('num_problems', '')), first.get('split', 'held-out'), 'problems')
+  return ' '.join(word for word in words if word)
 
 
 def _splits(evaluations: Records) -> dict[str, list[Mapping[str, Any]]]:

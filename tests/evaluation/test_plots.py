@@ -34,7 +34,7 @@ def field(evaluations, how, what, which):
 def test_accuracy_shows_estimates_intervals_and_training():
   fig = plots.accuracy(METRICS, EVALUATIONS)
   (ax,) = fig.axes
-  assert ax.get_xlabel() == 'step' and ax.get_ylabel() == 'share of right answers'
+  assert ax.get_xlabel() == 'step' and ax.get_ylabel() == 'share of right answers (strict)'
   assert has_curve(ax, charts.BLUE, field(EVALUATIONS, 'strict', 'pass_at_1', 'mean'))
   assert has_curve(ax, charts.ORANGE, field(EVALUATIONS, 'strict', 'cons_at_k', 'mean'))
   assert has_curve(ax, charts.PURPLE, field(EVALUATIONS, 'lenient', 'pass_at_1', 'mean'))
@@ -73,14 +73,14 @@ def test_response_length_shows_training_held_out_and_the_spread():
   assert f'held out {EVALUATIONS[-1]["length"]["mean"]:.1f}' in texts(fig)
   top = ax.collections[0].get_paths()[0].vertices[:, 1].max()
   assert top > max(record['length'] for record in METRICS)
-  assert any('standard deviation' in text for text in texts(fig))
+  assert any('±1 std' in text for text in texts(fig))
 
 
 def test_the_spread_is_left_out_where_it_is_not_known():
   metrics = [{'step': 1, 'length': 5.0}, {'step': 2, 'length': 6.0}]
   fig = plots.response_length(metrics, [])
   assert not fig.axes[0].collections
-  assert not any('standard deviation' in text for text in texts(fig))
+  assert not any('±1 std' in text for text in texts(fig))
 
 
 def test_response_length_by_style_has_a_line_a_style():
