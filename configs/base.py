@@ -31,7 +31,7 @@ def _pretrain() -> ConfigDict:
   stage.mixture = ConfigDict({'r1_zero': 0.12})
   stage.optimizer = ConfigDict(
     {
-      'kind': 'muon',  # V3: AdamW, which takes ten times as long to learn where to look.
+      'kind': 'muon',  # V3: AdamW, slower to learn where to look (experiments/LOG.md).
       'peak': 5e-3,  # Learning rate. V3: 2.2e-4.
       'final': 1e-4,
       'warmup': 50,  # Updates.
