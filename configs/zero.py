@@ -65,8 +65,8 @@ def _rl(problems: str) -> ConfigDict:
   rl.optimizer = ConfigDict(
     {
       'kind': 'adamw',  # Paper's DeepSeek-V3: AdamW.
-      'peak': 2e-4,  # Learning rate. Paper: 3e-6, for a model of 671B.
-      'final': 2e-4,  # Learning rate at the end of a cosine; the same as `peak` for a constant.
+      'peak': 1e-4,  # Learning rate. Paper: 3e-6, for a model of 671B.
+      'final': 1e-4,  # Learning rate at the end of a cosine; the same as `peak` for a constant.
       'warmup': 5,  # Updates.
       'b1': 0.9,
       'b2': 0.95,

@@ -1,16 +1,17 @@
 """Puts a pre-trained base model in its place in the package, with the record of how it was made.
 
   python -m r1jax.main --config=configs/base.py --workdir=runs/base
-  python experiments/base_model/ship.py --workdir=runs/base
+  python experiments/base_model/ship.py --workdir=runs/base --commit=COMMIT
 
 The record holds command, commit, seconds, losses, and pass@1 with and without the cue as the run
-measured them, and how well the model that ships knows the single steps of the world.
+measured them, before weights were rounded for export; and how well the model that ships knows the
+single steps of the world. A run of another config than `configs/base.py` is refused.
 """
 
 import datetime
+import importlib.util
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import jax
@@ -24,7 +25,9 @@ from r1jax.training import records
 
 ROOT = Path(__file__).parents[2]
 LIMIT_BYTES = 10_000_000
+JUDGES = ('lenient', 'strict')
 _WORKDIR = flags.DEFINE_string('workdir', 'runs/base', 'Folder of the pre-training.')
+_COMMIT = flags.DEFINE_string('commit', None, 'Commit that the run was made at.', required=True)
 _TARGET = flags.DEFINE_string('target', str(ROOT / 'r1jax/assets/base'), 'Where it is put.')
 
 
@@ -60,17 +63,24 @@ def facts(policy: Policy) -> dict[str, float]:
   }
 
 
+def check_config(made: dict) -> None:
+  """Raises ValueError unless a run's config is `configs/base.py`, which the record names."""
+  spec = importlib.util.spec_from_file_location('base', ROOT / 'configs' / 'base.py')
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  if made != json.loads(json.dumps(module.get_config().to_dict())):
+    raise ValueError('the run was made with another config than configs/base.py is now')
+
+
 def record(workdir: Path, policy: Policy) -> dict:
   """Returns how the model was made and what it can do."""
   made = json.loads((workdir / 'config.json').read_text())
+  check_config(made['config'])
   summary = json.loads((workdir / 'summary.json').read_text())
   metrics = records.read(workdir / 'metrics.jsonl')[-50:]
-  commit = subprocess.run(
-    ['git', 'rev-parse', '--short', 'HEAD'], cwd=ROOT, capture_output=True, text=True, check=True
-  )
   return {
     'command': 'python -m r1jax.main --config=configs/base.py --workdir=runs/base',
-    'commit': commit.stdout.strip(),
+    'commit': _COMMIT.value,
     'date': datetime.date.today().isoformat(),
     'versions': made['versions'],
     'seconds': summary['seconds'],
@@ -84,9 +94,6 @@ def record(workdir: Path, policy: Policy) -> dict:
       for split in ('cued', 'plain')
     },
   }
-
-
-JUDGES = ('lenient', 'strict')
 
 
 def main(argv: list[str]) -> None:

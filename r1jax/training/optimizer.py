@@ -57,8 +57,8 @@ class Muon:
   max_norm: float = 1.0
 
 
-# The matrices of layers: name of the parameter -> its axes (in, out), counted from the end. Where
-# heads have an axis of their own, it is not among those (in): each head has a matrix.
+# The matrices of layers: name of the parameter -> its axes (in, out), counted from the end. Axes
+# in neither number matrices: layers, experts, and the heads of what projects to them.
 MATRICES = {
   **dict.fromkeys(('query', 'key', 'value', 'query_up', 'key_up', 'value_up'), ((-3,), (-1,))),
   'out': ((-3, -2), (-1,)),

@@ -140,7 +140,9 @@ def test_prompts_of_one_token_and_columns_of_padding():
   """Without any column but the first, and with four of padding."""
   short = prompts_of([1, 1, 1, 1], seed=3)
   wide = dataclasses.replace(short, tokens_PS=np.pad(short.tokens_PS, ((0, 0), (0, 4))))
-  assert_same_answers(ask('gqa', short), ask('gqa', wide))
+  found = ask('gqa', short)
+  assert_same_answers(found, ask('gqa', wide))
+  np.testing.assert_allclose(found.logp_PGT, score_of('gqa', found).logp_PGT, atol=1e-4)
 
 
 class Watch:
@@ -189,6 +191,11 @@ def test_decoding_ends_with_the_last_answer(monkeypatch):
   assert watch.read == [1]
   np.testing.assert_array_equal(everything.length_PG, 1)
   assert everything.stopped_PG.all()
+  watch.read.clear()
+  never = ask('gqa', stop_tokens=())
+  assert watch.read == [MAX_TOKENS]
+  np.testing.assert_array_equal(never.length_PG, MAX_TOKENS)
+  assert not never.stopped_PG.any()
 
 
 @pytest.mark.parametrize(

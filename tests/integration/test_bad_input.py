@@ -110,6 +110,12 @@ def test_stages_are_a_list_of_sections(config, workdir, stages):
     runner.run(config, workdir)
 
 
+def test_an_export_dtype_that_is_unknown_is_named(config, workdir):
+  config.export_dtype = 'float16'
+  with fails("config.export_dtype is 'float16', allowed are 'float32', 'bfloat16'"):
+    runner.run(config, workdir)
+
+
 def test_a_stage_without_a_section_is_named(config, workdir):
   config.stages = ('rl', 'sft')
   with fails('config.sft is missing; config has', 'rl'):

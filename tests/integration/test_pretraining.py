@@ -50,6 +50,17 @@ def test_what_it_leaves_behind(pretrained):
   assert policy.model.config.num_mtp == 1 and policy.tokenizer.vocab_size == 1024
 
 
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+def test_the_model_is_exported_in_the_dtype_asked_for(pretrained, tmp_path, dtype):
+  folder = pretrained
+  if dtype != 'float32':
+    folder, config = tmp_path, miniature.pretraining()
+    config.export_dtype = dtype
+    runner.run(config, folder)
+  stored = load_file(folder / 'model' / 'model.safetensors')
+  assert {a.dtype.name for name, a in stored.items() if 'correction_bias' not in name} == {dtype}
+
+
 def test_killed_and_resumed_equals_uninterrupted(pretrained, tmp_path, monkeypatch, capsys):
   write = MetricsLog.write
 

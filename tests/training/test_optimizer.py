@@ -167,7 +167,7 @@ def test_muon_turns_no_direction():
   np.testing.assert_allclose(inner - np.diag(np.diag(inner)), 0.0, atol=1e-5)
 
 
-def test_muon_decays_matrices_and_leaves_the_rest_to_adamw():
+def test_muon_decays_matrices_and_leaves_the_rest_to_adam():
   """Adam's first step with Nesterov momentum: b1 (1 - b1) / (1 - b1^2) + 1 times the sign."""
   params = PARAMS | {'mlp': {'gate': jnp.array([[3.0, -2.0]])}}
   gradient = jax.tree.map(lambda array: jnp.full_like(array, 1e-2), params)
@@ -182,7 +182,7 @@ def test_muon_decays_matrices_and_leaves_the_rest_to_adamw():
 
 
 def test_muon_knows_every_parameter_of_every_model():
-  """A matrix that the table does not name would silently be AdamW's."""
+  """A matrix that the table does not name would silently be Adam's."""
   known = {'embedding', 'head', 'router', 'selection_bias', 'scale'}
   for config in SIZES.values():
     model = Transformer(config)
