@@ -7,9 +7,8 @@ field is read once, and one that nothing reads is an error that names it.
 import dataclasses
 import functools
 import importlib
-import inspect
 import operator
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from r1jax.evaluation.answering import Answering
 from r1jax.evaluation.benchmark import Benchmark
 from r1jax.model import GQA, MLA, ModelConfig, MoE, Rope
 from r1jax.rewards import accuracy, combine, format, lenient, random_reward
+from r1jax.section import Section
 from r1jax.sharding import MeshShape, make_mesh, prompt_parts
 from r1jax.stages import loop, pretrain, rl, rl_step
 from r1jax.stages.policy import Policy
@@ -70,82 +70,6 @@ JUDGES = {
 }
 
 
-class Fields:
-  """A section of the config that remembers what was read; fields are its attributes."""
-
-  def __init__(self, config: ml_collections.ConfigDict, path: str = 'config'):
-    self._config, self._path = config, path
-    self._read: dict[str, Any] = {}
-
-  def __getattr__(self, name: str) -> Any:
-    if name not in self._config:
-      raise self.error(f'{name} is missing; {self._path} has {", ".join(self._config)}')
-    if name not in self._read:
-      value = self._config[name]
-      is_section = isinstance(value, ml_collections.ConfigDict)
-      self._read[name] = Fields(value, f'{self._path}.{name}') if is_section else value
-    return self._read[name]
-
-  def error(self, text: str) -> ValueError:
-    """Returns an error about a field of the section, with which `text` begins."""
-    return ValueError(f'{self._path}.{text}')
-
-  def to_dict(self) -> dict[str, Any]:
-    """Reads the whole section."""
-    self._read = dict(self._config)
-    return self._config.to_dict()
-
-  def make(self, kind: Callable, **more: Any) -> Any:
-    """Calls a dataclass (or function) with the fields that nothing has read yet, and with `more`.
-
-    Raises:
-      ValueError: a field is unknown to it, or missing, or has a value that it refuses.
-    """
-    values = {name: self._config[name] for name in self._config if name not in self._read}
-    self._check_names(kind, values.keys(), more.keys())
-    self._read |= values
-    try:
-      return kind(**{name: _plain(value) for name, value in values.items()}, **more)
-    except (TypeError, ValueError) as error:
-      raise ValueError(f'{self._path}: {error}') from error
-
-  def _check_names(self, kind: Callable, given: Set[str], more: Set[str]) -> None:
-    """Raises an error for a name that a function does not take, or takes and has not got."""
-    taken = {
-      name: parameter.default is parameter.empty
-      for name, parameter in inspect.signature(kind).parameters.items()
-      if name not in more
-    }
-    for name in given:
-      if name not in taken:
-        raise self.error(f'{name} is unknown; {self._path} may have {", ".join(taken)}')
-    if missing := [name for name, needed in taken.items() if needed and name not in given]:
-      raise self.error(f'{missing[0]} is missing; {self._path} must have it')
-
-  def choose(self, name: str, table: Mapping[str, Any]) -> Any:
-    """Reads a name and returns what the table has for it."""
-    found = getattr(self, name)
-    if found not in table:
-      allowed = ', '.join(map(repr, table))
-      raise self.error(f'{name} is {found!r}, allowed are {allowed}')
-    return table[found]
-
-  def unread(self) -> list[str]:
-    """Returns the paths of fields that nothing has read."""
-    paths = []
-    for name in self._config:
-      value = self._read.get(name)
-      if name not in self._read:
-        paths.append(f'{self._path}.{name}')
-      elif isinstance(value, Fields):
-        paths += value.unread()
-    return paths
-
-
-def _plain(value: Any) -> Any:
-  return value.to_dict() if isinstance(value, ml_collections.ConfigDict) else value
-
-
 @dataclasses.dataclass(frozen=True)
 class Plan:
   """What a config asks for.
@@ -173,7 +97,7 @@ def plan(config: ml_collections.ConfigDict) -> Plan:
   Raises:
     ValueError: names the field that is missing, wrong or without effect.
   """
-  fields = Fields(config)
+  fields = Section(config)
   mesh = _mesh(fields)
   makers = []
   if not fields.stages or isinstance(fields.stages, str):
@@ -195,7 +119,7 @@ def plan(config: ml_collections.ConfigDict) -> Plan:
   return result
 
 
-def _mesh(fields: Fields) -> Mesh | None:
+def _mesh(fields: Section) -> Mesh | None:
   shape = fields.mesh.make(MeshShape)
   mesh = make_mesh(shape)
   return None if mesh.size == 1 else mesh
@@ -212,7 +136,7 @@ def _initial_policy(load: Callable[[Path], Policy], init_from: str) -> Policy:
     raise ValueError(f'config.init_from is {init_from!r}: {error}') from error
 
 
-def _reinforcement(section: Fields, seed: int, mesh: Mesh | None):
+def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
   """Reads an RL stage; returns its maker."""
   steps = section.steps
   sampler = section.sampling.sampler.make(Sampler)
@@ -287,7 +211,7 @@ def _title(policy: Policy) -> str:
   return f'{policy.num_parameters / 1e6:,.1f}M parameters on {count}{device.device_kind}'
 
 
-def _check_parts(section: Fields, count: str, parts: Sequence[str], mesh: Mesh | None) -> None:
+def _check_parts(section: Section, count: str, parts: Sequence[str], mesh: Mesh | None) -> None:
   """Raises an error unless a batch can be cut into its parts, and each of them over the mesh.
 
   Args:
@@ -306,13 +230,13 @@ def _check_parts(section: Fields, count: str, parts: Sequence[str], mesh: Mesh |
     )
 
 
-def _check_positive(section: Fields, *names: str) -> None:
+def _check_positive(section: Section, *names: str) -> None:
   for name in names:
     if getattr(section, name) < 1:
       raise section.error(f'{name} is {getattr(section, name)}; it must be at least 1')
 
 
-def _reward(section: Fields) -> combine.Scorer:
+def _reward(section: Section) -> combine.Scorer:
   weights = section.to_dict()
   try:
     return combine.weighted({name: reward_term(name) for name in weights}, weights)
@@ -341,7 +265,7 @@ def reward_term(name: str) -> Callable[[Problem, str], float]:
   return term
 
 
-def _objective(section: Fields) -> tuple[Callable, float]:
+def _objective(section: Section) -> tuple[Callable, float]:
   clip = functools.partial(
     section.choose('surrogate', SURROGATES), low=section.clip_low, high=section.clip_high
   )
@@ -355,13 +279,13 @@ def _objective(section: Fields) -> tuple[Callable, float]:
   return objective, section.kl_weight
 
 
-def _reduction(section: Fields) -> Callable:
+def _reduction(section: Section) -> Callable:
   if isinstance(section.reduction, int):
     return functools.partial(reductions.constant_length, length=section.reduction)
   return section.choose('reduction', REDUCTIONS)
 
 
-def _optimizer(section: Fields, steps: int) -> optax.GradientTransformation:
+def _optimizer(section: Section, steps: int) -> optax.GradientTransformation:
   kind, make = section.choose('kind', OPTIMIZERS)
   if section.final == section.peak:
     schedule = optimizer.warmup_constant(peak=section.peak, warmup=section.warmup)
@@ -372,7 +296,7 @@ def _optimizer(section: Fields, steps: int) -> optax.GradientTransformation:
   return make(section.make(kind), schedule)
 
 
-def _task(section: Fields, seed: int):
+def _task(section: Section, seed: int):
   """Returns the training problems, a function from a split to its held-out problems, and lists.
 
   The lists are problems that are read and not made, so that all of them can be checked.
@@ -393,13 +317,13 @@ def _task(section: Fields, seed: int):
   return splits[0], lambda split: splits[1], splits
 
 
-def _check_filled(section: Fields, *names: str) -> None:
+def _check_filled(section: Section, *names: str) -> None:
   for name in names:
     if not getattr(section, name):
       raise section.error(f'{name} is empty; say where the problems are')
 
 
-def _benchmarks(section: Fields, held_out, answering, group_size, settings, seed, reader):
+def _benchmarks(section: Section, held_out, answering, group_size, settings, seed, reader):
   """Returns for each split the maker of its benchmark, and the split."""
   sizes = {'validation': section.validation_problems, 'test': section.test_problems}
 
@@ -421,7 +345,7 @@ def _benchmarks(section: Fields, held_out, answering, group_size, settings, seed
   return [(functools.partial(benchmark, split=split), split) for split in splits]
 
 
-def _pretraining(section: Fields, seed: int, mesh: Mesh | None):
+def _pretraining(section: Section, seed: int, mesh: Mesh | None):
   """Reads a pre-training stage; returns its maker."""
   steps = section.steps
   model = _model(section.model)
@@ -477,7 +401,7 @@ def _probes(policy: Policy, *, seed: int, num_problems: int, num_samples: int) -
   ]
 
 
-def _model(section: Fields) -> ModelConfig:
+def _model(section: Section) -> ModelConfig:
   attention = section.attention.choose('kind', ATTENTIONS)
   moe = section.moe
   return section.make(

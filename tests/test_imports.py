@@ -10,6 +10,7 @@ LEVELS = (
   {'main', 'evaluate', 'chat', 'aot'},
   {'runner'},
   {'build'},
+  {'section'},
   {'stages'},
   {'evaluation'},
   {'tasks', 'rewards', 'decoding', 'training', 'interop'},
