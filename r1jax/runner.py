@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,17 @@ from r1jax.training.clock import Clock
 from r1jax.training.interrupt import Stopped, StopRequest
 from r1jax.training.progress import print_outcome
 
-LIBRARIES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy')
+LIBRARIES = (
+  'jax',
+  'jaxlib',
+  'flax',
+  'optax',
+  'orbax-checkpoint',
+  'grain',
+  'numpy',
+  'sentencepiece',
+  'tokenizers',
+)
 
 
 def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any]:
@@ -142,9 +153,26 @@ def versions() -> dict[str, str]:
   found = {library: importlib.metadata.version(library) for library in LIBRARIES}
   return found | {
     'r1jax': r1jax.__version__,
+    'commit': _commit(),
     'python': platform.python_version(),
     'device': jax.devices()[0].device_kind,
     'num_devices': str(jax.device_count()),
     'cpu_threads': str(os.cpu_count()),
     'XLA_FLAGS': os.environ.get('XLA_FLAGS', ''),
   }
+
+
+def _commit() -> str:
+  """Returns the commit of the code, with '-dirty' if files differ from it; '' if unknown."""
+  folder = Path(r1jax.__file__).parent
+
+  def git(*arguments: str) -> str:
+    command = ['git', '-C', str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+  try:
+    # A package that is merely installed within somebody's checkout is not of its commits.
+    git('ls-files', '--error-unmatch', '__init__.py')
+    return git('describe', '--always', '--dirty', '--exclude=*', '--abbrev=12')
+  except (OSError, subprocess.CalledProcessError):
+    return ''

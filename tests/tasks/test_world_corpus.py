@@ -164,4 +164,4 @@ def test_wrong_mixtures_are_named(fields, message):
     Mixture(**fields)
 
 
-GOLDEN_HASH = '5145ad13a804d7021cded5b5a011fb9bce4027a1deb0a92c811bb565087affae'
+GOLDEN_HASH = '245e424141b5818631d065e1c572584abf8c9e1c2ca186ca9bc68acdf046c3f9'

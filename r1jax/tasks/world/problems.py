@@ -2,7 +2,9 @@
 
 A family dresses a skeleton as an expression or as a story, in English or Chinese; depth, the
 number of steps, is the dial of difficulty. The SHA-256 of the skeleton alone decides the split, so
-no family and no wording can carry a test problem over into training.
+no family and no wording can carry a test problem over into training. What is held out is the whole
+skeleton, not its parts: a single step of any split is a fact of the base model's text, and two or
+three steps in a row may well occur within a longer problem.
 
   'Work from left to right: 37+8*2-5=?' -> '85'
 """

@@ -18,24 +18,24 @@ def story(
 ) -> str:
   """Writes a skeleton as a story, a sentence for each step.
 
-  Sentences to be ignored stand anywhere between the start and the question, and speak of the
-  hero's age, or of somebody of the other gender, so that "he" and "she" stay clear.
+  Sentences to be ignored stand anywhere between the start and the question, none twice. They count
+  nothing that a later sentence could mean, and whoever else they speak of has the other gender, so
+  that "them", "the pile", "he" and "she" stay clear.
   """
   words = wording.STORIES[language]
   hero, other = pick(rng, words.people), pick(rng, words.people)
   while other.he == hero.he:
     other = pick(rng, words.people)
-  thing, other_thing = pick(rng, words.things), pick(rng, words.things)
-  while other_thing == thing:
-    other_thing = pick(rng, words.things)
+  thing = pick(rng, words.things)
   facts = {'name': hero.name, 'he': hero.he, 'him': hero.him, 'He': hero.he.capitalize()}
   facts |= {'other': other.name, 'things': thing.name, 'unit': thing.unit}
-  facts |= {'other_things': other_thing.name, 'other_unit': other_thing.unit}
   sentences = [pick(rng, words.starts).format(n=skeleton.start, **facts)]
   for op, operand in skeleton.steps:
     sentences.append(pick(rng, words.steps[op]).format(n=operand, **facts))
+  unused = list(words.distractors)
   for _ in range(num_distractors):
-    sentence = pick(rng, words.distractors).format(n=2 + int(rng.random() * 19), **facts)
+    distractor = unused.pop(int(rng.random() * len(unused)))
+    sentence = distractor.format(n=2 + int(rng.random() * 19), **facts)
     sentences.insert(1 + int(rng.random() * len(sentences)), sentence)
   sentences.append(pick(rng, words.questions).format(**facts))
   return words.space.join(sentences)

@@ -96,9 +96,9 @@ ENGLISH_STORY = Story(
     ),
   },
   distractors=(
-    '{other} has {n} {other_things}.',
     '{name} is {n} years old.',
     '{other} is {n} years old.',
+    '{other} lives on floor {n}.',
   ),
   questions=(
     'How many {things} does {name} have now?',
@@ -144,13 +144,13 @@ CHINESE_STORY = Story(
     '/': (
       '{he}把它们平均分成{n}份，只留一份。',
       '{he}把它们平均装进{n}个盒子，只留一盒。',
-      '{he}和朋友{n}人平分，只拿走一份。',
+      '{he}和朋友一共{n}人平分，只拿走一份。',
     ),
   },
   distractors=(
-    '{other}有{n}{other_unit}{other_things}。',
     '{name}今年{n}岁。',
     '{other}今年{n}岁。',
+    '{other}住在{n}楼。',
   ),
   questions=('{name}现在有多少{unit}{things}？', '最后{he}有多少{unit}{things}？'),
 )
