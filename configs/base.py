@@ -6,6 +6,7 @@ DeepSeek-V3 (arXiv:2412.19437), sections 2 and 4; its values stand beside fields
 """
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 
 def get_config() -> ConfigDict:
@@ -50,7 +51,7 @@ def _pretrain() -> ConfigDict:
       'mtp_weight': 0.3,  # V3: 0.3, later 0.1.
       'balance_weight': 1e-4,  # V3: 1e-4.
       'bias_speed': 1e-3,  # V3: 0.001.
-      'chunk_tokens': None,
+      'chunk_tokens': placeholder(int),
     }
   )
   stage.cadence = ConfigDict(
@@ -76,7 +77,7 @@ def _model() -> ConfigDict:
       'attention': {
         'kind': 'mla',
         'num_heads': 4,  # V3: 128.
-        'query_rank': None,  # V3: 1,536.
+        'query_rank': placeholder(int),  # V3: 1,536.
         'kv_rank': 48,  # V3: 512.
         'nope_dim': 32,  # V3: 128.
         'rope_dim': 16,  # V3: 64.

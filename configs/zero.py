@@ -5,6 +5,9 @@ beside each field; a tiny model on the built-in world departs where it says so.
 
   python -m r1jax.main --config=configs/zero.py
 
+A step here is a rollout and the updates made of it. The paper's steps are updates of 512 answers,
+16 of them a rollout; its numbers are given in our steps, with its own in brackets.
+
 With another problem set (its fields then take the place of the world's):
 
   python -m r1jax.main --config=configs/zero.py:gsm8k \
@@ -12,6 +15,7 @@ With another problem set (its fields then take the place of the world's):
 """
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 
 def get_config(problems: str = 'world') -> ConfigDict:
@@ -39,14 +43,14 @@ def get_config(problems: str = 'world') -> ConfigDict:
 def _rl(problems: str) -> ConfigDict:
   rl = ConfigDict()
   rl.kind = 'rl'
-  rl.steps = 120  # Paper: 10,400.
+  rl.steps = 120  # Paper: 650 (10,400 updates).
   rl.task = _task(problems)
   rl.reward = ConfigDict({'accuracy': 1.0, 'format': 1.0})  # Weights. Paper: equal.
   rl.sampling = ConfigDict(
     {
       'group_size': 16,  # Answers to a question. Paper: 16.
       'max_completion_tokens': 160,  # Paper: 32,768, later 65,536.
-      'sampler': {'temperature': 1.0, 'top_k': None, 'top_p': 1.0},  # Paper: temperature 1.
+      'sampler': {'temperature': 1.0, 'top_k': placeholder(int), 'top_p': 1.0},  # Paper: 1; none.
       'segment_tokens': 40,  # Between two compactions of the batch.
     }
   )
@@ -59,7 +63,8 @@ def _rl(problems: str) -> ConfigDict:
       'clip_high': 0.2,  # Paper: 10; with one update per rollout neither has effect.
       'kl': 'k3',
       'kl_weight': 0.001,  # Paper: 0.001.
-      'reduction': 'sample_mean',  # Or 'token_mean' (DAPO), or a length (Dr. GRPO).
+      'reduction': 'sample_mean',  # Or 'token_mean' (DAPO), 'constant_length' (Dr. GRPO).
+      'reduction_length': placeholder(int),  # Tokens; for 'constant_length' alone.
     }
   )
   rl.optimizer = ConfigDict(
@@ -76,16 +81,16 @@ def _rl(problems: str) -> ConfigDict:
     }
   )
   rl.bias_speed = 0.0  # Of the experts' balance rule. DeepSeek-V3 ends pre-training with 0.
-  rl.replace_reference_every = 400  # Steps. Paper: 400.
+  rl.replace_reference_every = 400  # Steps; 0 for never. Paper: 25 (400 updates).
   rl.settings = ConfigDict(
     {
-      'prompts_per_step': 8,  # Paper: 512 (8,192 answers).
+      'prompts_per_step': 8,  # Paper: 512 (8,192 answers, 512 an update).
       'num_minibatches': 1,  # Updates of a rollout. Paper: 16.
       'num_inner_epochs': 1,  # Paper: 1.
       'num_microbatches': 2,  # Parts of an update, by length, to save memory and padding.
       'drop_truncated': False,
       'max_resamples': 0,  # Attempts to replace groups without variance (DAPO); paper: none.
-      'chunk_tokens': None,  # Tokens whose logits exist at one time; None for all.
+      'chunk_tokens': placeholder(int),  # Tokens whose logits exist at one time; None for all.
       'balance_weight': 0.0,  # Of the experts' sequence balance loss.
     }
   )

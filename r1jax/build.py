@@ -23,13 +23,14 @@ from r1jax.decoding import Sampler
 from r1jax.evaluation.answering import Answering
 from r1jax.evaluation.benchmark import Benchmark
 from r1jax.model import GQA, MLA, ModelConfig, MoE, Rope
-from r1jax.rewards import accuracy, combine, format, lenient, random_reward
+from r1jax.rewards import accuracy, combine, format, lenient, random_reward, strict
 from r1jax.section import Section
 from r1jax.sharding import MeshShape, make_mesh, prompt_parts
 from r1jax.stages import loop, pretrain, rl, rl_step
 from r1jax.stages.policy import Policy
 from r1jax.structs import Problem
 from r1jax.tasks import generic, gsm8k, math, stream, tfds
+from r1jax.tasks.splits import check_disjoint, hold_out
 from r1jax.tasks.world import Corpus, Mixture, World, reading
 from r1jax.text.templates import TEMPLATES
 from r1jax.training import optimizer
@@ -51,13 +52,20 @@ OPTIMIZERS: dict[str, tuple[Callable, Callable]] = {
   'adamw': (optimizer.AdamW, optimizer.adamw),
   'muon': (optimizer.Muon, optimizer.muon),
 }
-REDUCTIONS = {'sample_mean': reductions.sample_mean, 'token_mean': reductions.token_mean}
+REDUCTIONS: dict[str, Callable] = {
+  'sample_mean': reductions.sample_mean,
+  'token_mean': reductions.token_mean,
+  'constant_length': reductions.constant_length,
+}
 REWARDS: dict[str, Callable[[Problem, str], float]] = {
   'accuracy': accuracy.reward,
   'format': format.reward,
   'lenient': lenient.reward,
   'random': random_reward.reward,
+  'strict': strict.reward,
 }
+# Between the seeds of the stages of a run; large, so that seeds of other runs are not met.
+SEED_STRIDE = 1_000_003
 EXPORT_DTYPES = {name: name for name in interop.DTYPES}
 JSONL_SETS: dict[str, Callable] = {
   'gsm8k': gsm8k.load,
@@ -65,7 +73,7 @@ JSONL_SETS: dict[str, Callable] = {
   'jsonl': generic.load,
 }
 JUDGES = {
-  'strict': (accuracy.reward, accuracy.extract_answer),
+  'strict': (strict.reward, strict.extract_answer),
   'lenient': (lenient.reward, lenient.extract_answer),
 }
 
@@ -99,12 +107,14 @@ def plan(config: ml_collections.ConfigDict) -> Plan:
   """
   fields = Section(config)
   mesh = _mesh(fields)
-  makers = []
+  makers: list[tuple[str, Callable]] = []
   if not fields.stages or isinstance(fields.stages, str):
     raise fields.error(f"stages is {fields.stages!r}; it names sections, in order, as ('rl',)")
   for name in fields.stages:
     section = getattr(fields, name)
-    makers.append((name, section.choose('kind', STAGES)(section, fields.seed, mesh)))
+    # A seed for each stage, so that later ones do not draw what earlier ones drew.
+    seed = fields.seed + SEED_STRIDE * len(makers)
+    makers.append((name, section.choose('kind', STAGES)(section, seed, mesh)))
   kinds = [getattr(fields, name).kind for name in fields.stages]
   policy, load = None, Policy.load
   if set(kinds) != {'pretrain'}:
@@ -140,8 +150,13 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
   """Reads an RL stage; returns its maker."""
   steps = section.steps
   sampler = section.sampling.sampler.make(Sampler)
-  _check_positive(section.task, 'max_prompt_tokens')
-  _check_positive(section.sampling, 'group_size', 'max_completion_tokens', 'segment_tokens')
+  if not sampler.temperature:
+    raise section.sampling.sampler.error('temperature is 0; the answers of a group must differ')
+  _check_at_least(section.task, 1, 'max_prompt_tokens')
+  _check_at_least(section.sampling, 2, 'group_size')
+  _check_at_least(section.sampling, 1, 'max_completion_tokens', 'segment_tokens')
+  _check_at_least(section.evaluation, 0, 'validation_problems', 'test_problems')
+  _check_at_least(section, 0, 'replace_reference_every', 'num_completions', 'bias_speed')
   answering = dict(
     template=section.task.choose('template', TEMPLATES),
     prefill=section.task.prefill,
@@ -151,16 +166,16 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
     mesh=mesh,
   )
   group_size = section.sampling.group_size
-  train, held_out, listed = _task(section.task, seed)
+  train, held_out, listed = _task(section.task, seed, section.evaluation.validation_problems)
   reader = reading if section.task.name == 'world' else None
   reward = _reward(section.reward)
   settings = section.settings.make(rl_step.Settings, seed=seed)
-  _check_positive(section.settings, 'num_inner_epochs')
   _check_parts(section.settings, 'prompts_per_step', ('num_minibatches', 'num_microbatches'), mesh)
   objective, kl_weight = _objective(section.algorithm)
   advantage = section.algorithm.choose('advantage', ADVANTAGES)
   reduction = _reduction(section.algorithm)
-  optimiser = _optimizer(section.optimizer, steps)
+  updates = steps * settings.num_minibatches * settings.num_inner_epochs
+  optimiser = _optimizer(section.optimizer, updates)
   benchmarks = _benchmarks(
     section.evaluation, held_out, answering, group_size, settings, seed, reader
   )
@@ -220,7 +235,7 @@ def _check_parts(section: Section, count: str, parts: Sequence[str], mesh: Mesh 
     parts: fields with numbers of parts.
     mesh: devices.
   """
-  _check_positive(section, count, *parts)
+  _check_at_least(section, 1, count, *parts)
   devices = prompt_parts(mesh)
   needed = functools.reduce(operator.mul, [getattr(section, name) for name in parts], devices)
   if getattr(section, count) % needed:
@@ -230,18 +245,16 @@ def _check_parts(section: Section, count: str, parts: Sequence[str], mesh: Mesh 
     )
 
 
-def _check_positive(section: Section, *names: str) -> None:
+def _check_at_least(section: Section, least: float, *names: str) -> None:
   for name in names:
-    if getattr(section, name) < 1:
-      raise section.error(f'{name} is {getattr(section, name)}; it must be at least 1')
+    if getattr(section, name) < least:
+      raise section.error(f'{name} is {getattr(section, name)}; it must be at least {least}')
 
 
 def _reward(section: Section) -> combine.Scorer:
   weights = section.to_dict()
-  try:
+  with section.blamed():
     return combine.weighted({name: reward_term(name) for name in weights}, weights)
-  except ValueError as error:
-    raise ValueError(f'config.rl.reward: {error}') from error
 
 
 def reward_term(name: str) -> Callable[[Problem, str], float]:
@@ -266,6 +279,7 @@ def reward_term(name: str) -> Callable[[Problem, str], float]:
 
 
 def _objective(section: Section) -> tuple[Callable, float]:
+  _check_at_least(section, 0, 'clip_low', 'clip_high', 'kl_weight')
   clip = functools.partial(
     section.choose('surrogate', SURROGATES), low=section.clip_low, high=section.clip_high
   )
@@ -280,26 +294,34 @@ def _objective(section: Section) -> tuple[Callable, float]:
 
 
 def _reduction(section: Section) -> Callable:
-  if isinstance(section.reduction, int):
-    return functools.partial(reductions.constant_length, length=section.reduction)
-  return section.choose('reduction', REDUCTIONS)
+  reduction, length = section.choose('reduction', REDUCTIONS), section.reduction_length
+  needs_length = section.reduction == 'constant_length'
+  if needs_length != (length is not None) or (needs_length and length < 1):
+    raise section.error(
+      f'reduction_length is {length} with reduction {section.reduction!r}; it is a number of '
+      "tokens, at least 1, with 'constant_length', and None with all others"
+    )
+  return functools.partial(reduction, length=length) if needs_length else reduction
 
 
-def _optimizer(section: Section, steps: int) -> optax.GradientTransformation:
+def _optimizer(section: Section, updates: int) -> optax.GradientTransformation:
+  _check_at_least(section, 0, 'peak', 'final', 'warmup')
   kind, make = section.choose('kind', OPTIMIZERS)
   if section.final == section.peak:
     schedule = optimizer.warmup_constant(peak=section.peak, warmup=section.warmup)
   else:
-    schedule = optimizer.warmup_cosine(
-      peak=section.peak, warmup=section.warmup, total=steps, final=section.final
-    )
+    with section.blamed():
+      schedule = optimizer.warmup_cosine(
+        peak=section.peak, warmup=section.warmup, total=updates, final=section.final
+      )
   return make(section.make(kind), schedule)
 
 
-def _task(section: Section, seed: int):
+def _task(section: Section, seed: int, num_validation: int):
   """Returns the training problems, a function from a split to its held-out problems, and lists.
 
-  The lists are problems that are read and not made, so that all of them can be checked.
+  The lists are problems that are read and not made, so that all of them can be checked. Of a set
+  with two splits, the problems for validation are held out of those for training.
   """
   if section.name == 'world':
     world = section.world.make(World, split='train', seed=seed)
@@ -314,7 +336,11 @@ def _task(section: Section, seed: int):
     _check_filled(section, 'train_path', 'test_path')
     paths = (section.train_path, section.test_path)
     splits = [load(path, check_gold=accuracy.check_gold) for path in paths]
-  return splits[0], lambda split: splits[1], splits
+  train, test = splits
+  with section.blamed():
+    check_disjoint(train, test)
+    rest, validation = hold_out(train, num_validation)
+  return rest, {'validation': validation, 'test': test}.__getitem__, splits
 
 
 def _check_filled(section: Section, *names: str) -> None:
@@ -357,7 +383,7 @@ def _pretraining(section: Section, seed: int, mesh: Mesh | None):
   optimiser = _optimizer(section.optimizer, steps)
   settings = section.settings.make(pretrain.Settings, seed=seed)
   _check_parts(section.settings, 'rows_per_step', ('num_microbatches',), mesh)
-  _check_positive(section.evaluation, 'num_problems', 'num_samples')
+  _check_at_least(section.evaluation, 1, 'num_problems', 'num_samples')
   stage = pretrain.Stage(
     config=model,
     corpus=Corpus(seed=seed, mixture=mixture),

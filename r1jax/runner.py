@@ -25,6 +25,7 @@ from r1jax.stages.policy import Policy
 from r1jax.training import records
 from r1jax.training.clock import Clock
 from r1jax.training.interrupt import Stopped, StopRequest
+from r1jax.training.lock import exclusive
 from r1jax.training.progress import print_outcome
 
 LIBRARIES = (
@@ -51,15 +52,16 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
     The summary of the last stage.
 
   Raises:
-    ValueError: the config is wrong, or the folder was written by another one.
+    ValueError: the config is wrong, the folder was written by another one, or another process is
+      at work in it.
     Stopped: a stop was asked for, and the checkpoint is written.
   """
   workdir = Path(workdir)
   plan = build.plan(config)
   _refuse_another(workdir, config)
-  load_policy, summary = plan.policy, {}
+  load_policy, summary, claimed = plan.policy, {}, False
   scope = jax.set_mesh(plan.mesh) if plan.mesh is not None else contextlib.nullcontext()
-  with StopRequest() as stop, scope:
+  with StopRequest() as stop, scope, contextlib.ExitStack() as held:
     for number, (name, make) in enumerate(plan.stages):
       folder = workdir if len(plan.stages) == 1 else workdir / f'{number + 1}_{name}'
       done, page = folder / 'summary.json', folder / 'report.html'
@@ -68,7 +70,10 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
         policy = load_policy() if load_policy else None
         stage = make(policy)
         # What is wrong with config, data or model has shown by now: a folder is not claimed for it.
-        _claim(workdir, config)
+        if not claimed:
+          held.enter_context(exclusive(workdir))
+          _claim(workdir, config)
+          claimed = True
         _train(name, stage, policy, folder, stop, plan.export_dtype)
       else:
         print(f'{name} is done: {folder}')
@@ -126,11 +131,15 @@ def _refuse_another(workdir: Path, config: ml_collections.ConfigDict) -> None:
 
 
 def _claim(workdir: Path, config: ml_collections.ConfigDict) -> None:
-  """Writes `config.json`, unless it is there."""
-  path = workdir / 'config.json'
+  """Writes `config.json`; if it is there, says what is no longer as it was when it was written."""
+  path, now = workdir / 'config.json', versions()
   if not path.exists():
-    content = {'config': _resolved(config), 'versions': versions()}
+    content = {'config': _resolved(config), 'versions': now}
     records.replace_file(path, json.dumps(content, indent=1).encode())
+    return
+  begun = json.loads(path.read_text()).get('versions', {})
+  if changed := _differences(begun, now, 'versions'):
+    print(f'The run began with others, so that its last bits may differ: {"; ".join(changed)}.')
 
 
 def _resolved(config: ml_collections.ConfigDict) -> dict[str, Any]:

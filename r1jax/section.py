@@ -4,8 +4,9 @@
 an error with the field's path.
 """
 
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
 import ml_collections
@@ -30,6 +31,14 @@ class Section:
   def error(self, text: str) -> ValueError:
     """Returns an error about a field of the section, with which `text` begins."""
     return ValueError(f'{self._path}.{text}')
+
+  @contextlib.contextmanager
+  def blamed(self) -> Iterator[None]:
+    """Names the section in every ValueError that is raised within."""
+    try:
+      yield
+    except ValueError as error:
+      raise ValueError(f'{self._path}: {error}') from error
 
   def to_dict(self) -> dict[str, Any]:
     """Reads the whole section."""

@@ -4,6 +4,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from r1jax.structs import Array
+
 
 def group_normalised(reward_PG: jax.Array, *, epsilon: float) -> jax.Array:
   """Returns advantage_PG, the rewards standardised within each group.
@@ -52,7 +54,7 @@ def mean_only(reward_PG: jax.Array) -> jax.Array:
   reward_PG = jnp.asarray(reward_PG, jnp.float32)
   centred_PG = reward_PG - jnp.mean(reward_PG, axis=1, keepdims=True)
   # The mean of equal rewards can be off by a rounding error, which the std would blow up.
-  return jnp.where(_varies(reward_PG)[:, None], centred_PG, 0.0)
+  return jnp.where(varies(reward_PG)[:, None], centred_PG, 0.0)
 
 
 def leave_one_out(reward_PG: jax.Array) -> jax.Array:
@@ -75,11 +77,7 @@ def leave_one_out(reward_PG: jax.Array) -> jax.Array:
   return centred_PG * (num_samples / (num_samples - 1))
 
 
-def zero_variance_fraction(reward_PG: jax.Array) -> jax.Array:
-  """Returns the share of groups, in [0, 1], whose rewards are all equal and so teach nothing."""
+def varies(reward_PG: Array) -> Array:
+  """Returns which groups, `[P]`, have rewards that differ; the others teach nothing."""
   chex.assert_rank(reward_PG, 2)
-  return jnp.mean(~_varies(jnp.asarray(reward_PG, jnp.float32)), dtype=jnp.float32)
-
-
-def _varies(reward_PG: jax.Array) -> jax.Array:
-  return jnp.max(reward_PG, axis=1) > jnp.min(reward_PG, axis=1)
+  return reward_PG.max(axis=1) > reward_PG.min(axis=1)

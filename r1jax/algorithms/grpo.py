@@ -2,13 +2,15 @@
 
 The variants in common use are choices of its functions:
 
-  name               advantages        ratio                surrogate             weights
-  GRPO               group_normalised  token                clipped               sample_mean
-  R1 as printed      group_normalised  sequence             clipped               sample_mean
-  DAPO               group_normalised  token                clipped, high > low   token_mean
-  Dr. GRPO           mean_only         token                clipped               constant_length
-  GSPO               group_normalised  normalised_sequence  clipped               sample_mean
-  CISPO              group_normalised  token                cispo                 token_mean
+  name           advantages        ratio                surrogate   KL             weights
+  GRPO           group_normalised  token                clipped     k3             sample_mean
+  R1 as printed  group_normalised  sequence             clipped     k3_per_output  sample_mean
+  DAPO           group_normalised  token                clipped *   none           token_mean
+  Dr. GRPO       mean_only         token                clipped     none           constant_length
+  GSPO           group_normalised  normalised_sequence  clipped     left out       sample_mean
+  CISPO          group_normalised  token                cispo       none           token_mean
+
+  * with a higher bound above than below. No KL is a `kl_weight` of 0.
 """
 
 from collections.abc import Callable
@@ -42,8 +44,9 @@ def loss(
   """Returns the GRPO loss and its metrics; gradients flow through `logp_PGT` only.
 
   Its value says little: where the policy is the one that sampled, every ratio is 1 and the
-  advantages of a group cancel, so that it sits near 0 while its gradient does not. Learning shows
-  in the reward.
+  advantages of a group cancel, so that with weights of `sample_mean` it sits near 0 while its
+  gradient does not; with others it is what lengths and advantages have to do with each other.
+  Learning shows in the reward.
 
   A batch may be split along P: with `weight_PGT` from the mask of the whole batch, losses and
   gradients of the parts add up to those of the whole.

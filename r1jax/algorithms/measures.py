@@ -1,11 +1,11 @@
 """Metrics that microbatches add up right.
 
 A loss returns measures, not numbers: a mean keeps its sum and its count, a maximum its peak.
-Stacked over microbatches (what `jax.lax.scan` yields), `reduce` joins them; `results` makes
-numbers of them at the end. Means weigh every token of the batch alike, however it was split.
+`join` makes one of those of microbatches, or of the updates of a rollout; `results` makes numbers
+of them at the end. Means weigh every token of the batch alike, however it was split.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -62,7 +62,36 @@ class Maximum:
     return jnp.where(self.peak == -jnp.inf, 0.0, self.peak)
 
 
-Measure = Mean | Maximum
+@struct.dataclass
+class Total:
+  """A sum, such as a count of events.
+
+  Attributes:
+    amount: the sum.
+  """
+
+  amount: jax.Array
+
+  def reduce(self) -> 'Total':
+    """Returns the measure of all parts, stacked along the first axis."""
+    return Total(amount=jnp.sum(self.amount, axis=0))
+
+  def result(self) -> jax.Array:
+    """Returns the sum."""
+    return self.amount
+
+
+Measure = Mean | Maximum | Total
+
+
+def number(value: jax.Array) -> Mean:
+  """Returns a number as a measure; joined with others it is their plain mean."""
+  return Mean(total=value, count=jnp.ones((), jnp.int32))
+
+
+def join(parts: Sequence[Mapping[str, Measure]]) -> dict[str, Measure]:
+  """Returns the measures of a whole from those of its parts, which all have the same names."""
+  return reduce(jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts))
 
 
 def reduce(measures: Mapping[str, Measure]) -> dict[str, Measure]:

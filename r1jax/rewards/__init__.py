@@ -6,7 +6,7 @@ prefilled `<think>`) belongs to it, special tokens such as end-of-text do not. A
 is worth 0; an exception is a bug, and `combine` lets it through with the response that caused it.
 """
 
-from r1jax.rewards import accuracy, combine, equivalence, format, lenient, random_reward
+from r1jax.rewards import accuracy, combine, equivalence, format, lenient, random_reward, strict
 from r1jax.rewards.equivalence import math_equal
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
   'lenient',
   'math_equal',
   'random_reward',
+  'strict',
 ]

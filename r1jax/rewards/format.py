@@ -7,16 +7,22 @@ from r1jax.text import tags
 def reward(problem: structs.Problem, response: str) -> float:
   """Returns 1 if the response is one think block, one answer block and nothing else, else 0.
 
-  White space may stand before, between and after the blocks. Neither block may be empty or blank,
-  and no tag of either kind may occur a second time or out of order, so nothing is nested.
+  White space may stand before, between and after the blocks. Neither block may be empty or hold
+  nothing that can be seen, and no tag of either kind may occur a second time or out of order, so
+  nothing is nested.
 
   Args:
     problem: not read; the format is the same for all.
     response: all that the assistant said, with what the prompt's template began for it.
   """
   del problem
+  return float(is_well_formed(response))
+
+
+def is_well_formed(response: str) -> bool:
+  """Returns whether the response is in the format."""
   segments = tags.split_at_tags(response)
   if tuple(segments[1::2]) != tags.TAGS:
-    return 0.0
-  before, thought, between, answer, after = (segment.strip() for segment in segments[::2])
-  return float(bool(thought and answer) and not (before or between or after))
+    return False
+  before, thought, between, answer, after = map(tags.visible, segments[::2])
+  return bool(thought and answer) and not (before or between or after)

@@ -38,7 +38,8 @@ class Cadence:
   max_skipped: int
 
   def __post_init__(self):
-    for name, least in (('steps', 1), ('max_skipped', 1), ('checkpoint_every', 0)):
+    every = ('checkpoint_every', 'evaluate_every', 'completions_every')
+    for name, least in (('steps', 1), ('max_skipped', 1), *((name, 0) for name in every)):
       if getattr(self, name) < least:
         raise ValueError(f'{name} is {getattr(self, name)}; it must be at least {least}')
 
@@ -87,7 +88,8 @@ def run(
   Args:
     advance: takes tree, record and number of a step (from 1).
     tree: arrays at the start.
-    record: numbers at the start.
+    record: numbers at the start; `begun`, if there, tells from what, and a checkpoint of a run
+      that began from something else is refused.
     cadence: when what is done.
     workdir: where everything is written.
     title: what the progress view is headed with.
@@ -101,23 +103,27 @@ def run(
   Raises:
     Stopped: a stop was asked for; the checkpoint is written.
     FloatingPointError: too many updates in a row were not finite; the checkpoint is written.
+    ValueError: the checkpoints cannot be read, or are of a run that began from something else.
   """
   with contextlib.ExitStack() as stack:
     checkpoints = stack.enter_context(contextlib.closing(Checkpoints(workdir)))
     restored = checkpoints.restore(tree)
     first = 0
     if restored is not None:
+      _check_begun(restored, record, checkpoints.folder)
       first, tree, record = restored.step, restored.tree, restored.record
     logs = stack.enter_context(contextlib.closing(Logs(workdir, restored_step=first)))
     progress = stack.enter_context(Progress(cadence.steps, title, start_step=first))
     if restored is not None:
       _announce(restored, progress)
+      if first == cadence.steps and record['skipped'] >= cadence.max_skipped:
+        raise _not_finite(record['skipped'], checkpoints.folder / str(first))
     if first == 0 or cadence.is_due(cadence.evaluate_every, first):
       _evaluate(logs, evaluations(tree, first), first, progress, stop)
       clock.tick()
     for step in range(first + 1, cadence.steps + 1):
       done = advance(tree, record, step)
-      tree, record = done.tree, done.record
+      tree, record = done.tree, done.record | {'skipped': done.skipped}
       clock.tick()
       logs.metrics.write(step, done.metrics)
       progress.update(step, done.metrics)
@@ -154,8 +160,16 @@ class Logs:
 
 def _announce(restored: Restored, progress: Progress) -> None:
   for fault in restored.damaged:
-    progress.message(f'This checkpoint was damaged and is removed: {fault}')
+    progress.message(f'This checkpoint could not be read and is set aside: {fault}')
   progress.message(f'Going on from the checkpoint of step {restored.step}.')
+
+
+def _check_begun(restored: Restored, record: dict[str, Any], folder: Path) -> None:
+  if restored.record.get('begun') != record.get('begun'):
+    raise ValueError(
+      f'the checkpoints in {folder} are of a run that began from another model or tokenizer than '
+      'the config gives now; put back what it began from, or choose another --workdir'
+    )
 
 
 def _not_finite(skipped: int, checkpoint: Path) -> FloatingPointError:

@@ -6,6 +6,7 @@ DeepSeek-V3, arXiv:2412.19437 sec. 2.1.2, 2.2 and 4.2.
 import dataclasses
 import functools
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from flax import struct
 from jax.sharding import Mesh
 
 from r1jax import sharding
-from r1jax.algorithms import balance, reductions, sft
+from r1jax.algorithms import balance, measures, reductions, sft
 from r1jax.algorithms.measures import Mean
 from r1jax.decoding.scoring import token_logp
 from r1jax.evaluation.benchmark import Benchmark
@@ -174,13 +175,15 @@ class Stage:
     probes = self.probes(base)
     for probe in probes:  # Now, and not after the last step.
       probe.answering.check(probe.problems)
+    title = f'pre-training {base.num_parameters / 1e6:.2f}M parameters'
+    begun = states.fingerprint(params) ^ zlib.crc32(tokenizer.model)
     tree, summary = loop.run(
       functools.partial(self._advance, self._step(model), packed),
       {'train': states.create(params, self.optimizer)},
-      {},
+      {'begun': begun},
       cadence=self.cadence,
       workdir=workdir,
-      title=f'pre-training {base.num_parameters / 1e6:.2f}M parameters',
+      title=title,
       evaluations=functools.partial(self._evaluations, probes, stop),
       clock=clock,
       stop=stop,
@@ -213,7 +216,8 @@ class Stage:
     )
     parts = [sharding.place(Rows(*part), self.mesh) for part in rows]
     state, metrics = update(tree['train'], parts)
-    numbers = {name: float(value) for name, value in jax.device_get(metrics).items()}
+    results = jax.device_get(measures.results(metrics))
+    numbers = {name: float(value) for name, value in results.items()}
     seconds = time.perf_counter() - start
     numbers |= {
       'tokens': tokens_BL.size,

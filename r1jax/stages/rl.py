@@ -51,17 +51,21 @@ class Stage:
     self, policy: Policy, workdir: Path, clock: Clock, stop: StopRequest
   ) -> tuple[Policy, dict[str, Any]]:
     """Trains `policy` in `workdir`; returns it trained, and the evaluations of both."""
-    mesh = self.learning.mesh
-    params = sharding.place_parameters(policy.params, mesh)
+    params = sharding.place_parameters(policy.params, self.learning.mesh)
+    begun = states.fingerprint(params)
     tree = {'train': states.create(params, self.learning.optimizer)}
-    if self.replace_reference_every:
-      tree['reference'] = jax.tree.map(jnp.copy, params)
-    # The base stays the reference unless it is replaced: then checkpoints need not hold it.
-    advance = functools.partial(self._advance, jax.tree.map(jnp.copy, params))
+    base = None
+    if self.learning.use_reference:
+      # The base stays the reference unless it is replaced: then checkpoints need not hold it.
+      reference = jax.tree.map(jnp.copy, params)
+      if self.replace_reference_every:
+        tree['reference'] = reference
+      else:
+        base = reference
     tree, summary = loop.run(
-      advance,
+      functools.partial(self._advance, base),
       tree,
-      {'draws': 0},
+      {'draws': 0, 'begun': begun},
       cadence=self.cadence,
       workdir=workdir,
       title=self.title,
@@ -77,11 +81,11 @@ class Stage:
       tree['train'], reference, step=step, draws=record['draws']
     )
     tree = tree | {'train': state}
-    if self.replace_reference_every and step % self.replace_reference_every == 0:
+    if 'reference' in tree and step % self.replace_reference_every == 0:
       tree['reference'] = jax.tree.map(jnp.copy, state.params)
     return loop.Progressed(
       tree,
-      {'draws': judged.draws},
+      record | {'draws': judged.draws},
       metrics,
       functools.partial(_rows_of, judged, self.num_completions),
       int(state.skipped),
@@ -117,5 +121,5 @@ def _rows_of(judged: Judged, limit: int) -> list[Mapping[str, Any]]:
           'checks_itself': checks_itself(text),
         }
       )
-  stride = max(1, len(rows) // max(1, limit))
-  return rows[::stride][:limit]
+  count = min(limit, len(rows))
+  return [rows[i * len(rows) // count] for i in range(count)]

@@ -21,7 +21,7 @@ import optax
 from jax.sharding import Mesh
 
 from r1jax import sharding
-from r1jax.algorithms import advantages, balance
+from r1jax.algorithms import advantages, balance, measures
 from r1jax.algorithms.measures import Maximum, Mean, Measure
 from r1jax.decoding import score
 from r1jax.decoding.scoring import length_mask
@@ -54,7 +54,8 @@ class Settings:
     drop_truncated: truncated answers take no part in the loss (their reward counts in the group).
     max_resamples: times that groups without variance are replaced by new prompts; 0 for never.
     chunk_tokens: completion tokens whose logits exist at one time; None for all.
-    balance_weight: of the sequence balance loss of the experts; 0 for none.
+    balance_weight: of the sequence balance loss of the experts; 0 for none. An answer has in it
+      the weight that its tokens have in the loss.
     seed: root of all random numbers of the stage.
   """
 
@@ -67,6 +68,16 @@ class Settings:
   chunk_tokens: int | None
   balance_weight: float
   seed: int
+
+  def __post_init__(self):
+    counts = ('prompts_per_step', 'num_minibatches', 'num_inner_epochs', 'num_microbatches')
+    for name, least in (*((name, 1) for name in counts), ('max_resamples', 0), ('seed', 0)):
+      if getattr(self, name) < least:
+        raise ValueError(f'{name} is {getattr(self, name)}; it must be at least {least}')
+    if self.chunk_tokens is not None and self.chunk_tokens < 1:
+      raise ValueError(f'chunk_tokens is {self.chunk_tokens}; it must be at least 1, or None')
+    if self.balance_weight < 0:
+      raise ValueError(f'balance_weight is {self.balance_weight}; it must be at least 0')
 
 
 def loss(
@@ -135,15 +146,37 @@ def _balance_loss(routing: Routing, weight: float, weight_PGT: jax.Array) -> jax
 
 
 @dataclasses.dataclass(frozen=True)
+class Sampled:
+  """What metrics are made of: answers as they came, each attempt of a step by itself.
+
+  Attributes:
+    problems: that were asked.
+    texts: `[P][G]`.
+    length_PG: tokens.
+    truncated_PG: True where the limit ended an answer.
+    reward_PG: total reward.
+    terms: value of each reward term, `[P, G]`.
+  """
+
+  problems: Sequence[Problem]
+  texts: Sequence[Sequence[str]]
+  length_PG: np.ndarray
+  truncated_PG: np.ndarray
+  reward_PG: np.ndarray
+  terms: Mapping[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
 class Judged:
   """Answers and what they are worth.
 
   Attributes:
-    answers: of a step.
+    answers: of a step, those that it learns from.
     reward_PG: total reward.
     terms: value of each reward term, `[P, G]`, before weighting.
     draws: prompts drawn from the stream so far in the run.
     seconds: of sampling and of judging.
+    sampled: all that was sampled for it, groups that were replaced among it.
   """
 
   answers: Answers
@@ -151,6 +184,7 @@ class Judged:
   terms: Mapping[str, np.ndarray]
   draws: int
   seconds: Mapping[str, float]
+  sampled: Sequence[Sampled]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,7 +257,7 @@ class Reinforcement:
       'score': scored - start,
       'update': time.perf_counter() - scored,
     }
-    return state, judged, self.metrics(judged, updates, seconds)
+    return state, judged, self.metrics(judged.sampled, updates, seconds)
 
   def ask(self, params: Any, *, step: int, draws: int) -> Judged:
     """Samples and judges the answers of a step."""
@@ -231,7 +265,7 @@ class Reinforcement:
     count, first = self.settings.prompts_per_step, draws
     judged = self._attempt(params, jax.random.fold_in(key, 0), first, count)
     for attempt in range(1, self.settings.max_resamples + 1):
-      dull_P = judged.reward_PG.min(axis=1) == judged.reward_PG.max(axis=1)
+      dull_P = ~advantages.varies(judged.reward_PG)
       if not dull_P.any():
         break
       # A whole batch is drawn, so that its shapes are those of the first attempt.
@@ -245,7 +279,15 @@ class Reinforcement:
     sampled = time.perf_counter()
     reward_PG, terms = self.reward(answers.problems, answers.texts)
     seconds = {'sample': sampled - start, 'reward': time.perf_counter() - sampled}
-    return Judged(answers, reward_PG, terms, draws + count, seconds)
+    shown = Sampled(
+      answers.problems,
+      answers.texts,
+      np.asarray(answers.rollouts.length_PG),
+      answers.truncated_PG,
+      reward_PG,
+      terms,
+    )
+    return Judged(answers, reward_PG, terms, draws + count, seconds, [shown])
 
   def batch(self, judged: Judged, reference: Any) -> Batch:
     """Returns the answers as the loss takes them; weights are still to be normalised."""
@@ -309,44 +351,60 @@ class Reinforcement:
     return rl_batch.parts_by_length(length_PG, count, self.answering.max_completion_tokens)
 
   def metrics(
-    self, judged: Judged, updates: Sequence[Mapping[str, Any]], seconds: Mapping[str, float]
+    self,
+    sampled: Sequence[Sampled],
+    updates: Sequence[Mapping[str, Measure]],
+    seconds: Mapping[str, float],
   ) -> dict[str, Any]:
-    """Returns the numbers of a step."""
-    length_PG = np.asarray(judged.answers.rollouts.length_PG)
-    texts = [text for group in judged.answers.texts for text in group]
+    """Returns the numbers of a step.
+
+    Those of answers are of all that were sampled, so that they tell of the policy and not of which
+    groups were kept; `replaced_groups` says how many of the first attempt's were not.
+
+    Args:
+      sampled: by attempt.
+      updates: metrics of each.
+      seconds: by phase.
+    """
+    length_PG, reward_PG = (
+      np.concatenate([getattr(attempt, name) for attempt in sampled])
+      for name in ('length_PG', 'reward_PG')
+    )
+    texts = [text for attempt in sampled for group in attempt.texts for text in group]
     record: dict[str, Any] = {
-      'reward': float(judged.reward_PG.mean()),
-      **{_term_key(name): float(value.mean()) for name, value in judged.terms.items()},
+      'reward': float(reward_PG.mean()),
+      **{
+        _term_key(name): float(np.concatenate([a.terms[name] for a in sampled]).mean())
+        for name in sampled[0].terms
+      },
       'length': float(length_PG.mean()),
       'length_std': float(length_PG.std()),
       'checks_itself': float(np.mean([checks_itself(text) for text in texts])),
-      'zero_variance_fraction': float(
-        advantages.zero_variance_fraction(jnp.asarray(judged.reward_PG))
-      ),
-      'truncated_fraction': float(judged.answers.truncated_PG.mean()),
+      'zero_variance_fraction': float(1 - advantages.varies(reward_PG).mean()),
+      'truncated_fraction': float(np.mean([a.truncated_PG for a in sampled])),
       'tokens': int(length_PG.sum()),
       'tokens_per_second': float(length_PG.sum() / sum(seconds.values())),
     }
-    for name in updates[0]:
-      record[name] = float(np.mean([update[name] for update in updates]))
+    if self.settings.max_resamples:
+      first, *others = (advantages.varies(attempt.reward_PG) for attempt in sampled)
+      record['replaced_groups'] = int(min((~first).sum(), sum(map(np.sum, others))))
+    whole = measures.results(measures.join(updates))
     # Only the first update sees the parameters that sampled.
-    for name in ('mismatch', 'expert_flips'):
-      if name in updates[0]:
-        record[name] = float(updates[0][name])
-    record |= self._length_by_style(judged)
-    record['skipped'] = int(sum(update['skipped'] for update in updates))
+    start = measures.results(updates[0])
+    whole |= {name: start[name] for name in ('mismatch', 'expert_flips') if name in start}
+    record |= {name: float(value) for name, value in whole.items()}
+    record |= self._length_by_style(sampled)
+    record['skipped'] = int(record['skipped'])
     return record | {f'seconds/{phase}': value for phase, value in seconds.items()}
 
-  def _length_by_style(self, judged: Judged) -> dict[str, float]:
+  def _length_by_style(self, sampled: Sequence[Sampled]) -> dict[str, float]:
     if self.reader is None:
       return {}
     lengths = collections.defaultdict(list)
-    answers = judged.answers
-    for problem, group, length_G in zip(
-      answers.problems, answers.texts, answers.rollouts.length_PG
-    ):
-      for text, length in zip(group, length_G):
-        lengths[self.reader.style(problem, text)].append(int(length))
+    for attempt in sampled:
+      for problem, group, length_G in zip(attempt.problems, attempt.texts, attempt.length_PG):
+        for text, length in zip(group, length_G):
+          lengths[self.reader.style(problem, text)].append(int(length))
     return {f'length/{style}': float(np.mean(lengths[style])) for style in sorted(lengths)}
 
 
@@ -370,7 +428,7 @@ def _reference_score(model, params, prompts, tokens_PGT, length_PG, *, temperatu
 
 def _replace_groups(judged: Judged, fresh: Judged, dull_P: np.ndarray) -> Judged:
   """Puts fresh groups with variance in the place of groups without; those left over are unused."""
-  lively = np.flatnonzero(fresh.reward_PG.min(axis=1) < fresh.reward_PG.max(axis=1))
+  lively = np.flatnonzero(advantages.varies(fresh.reward_PG))
   places = np.flatnonzero(dull_P)[: len(lively)]
   source = lively[: len(places)]
 
@@ -394,4 +452,5 @@ def _replace_groups(judged: Judged, fresh: Judged, dull_P: np.ndarray) -> Judged
     {name: put(value, fresh.terms[name]) for name, value in judged.terms.items()},
     fresh.draws,
     {phase: value + fresh.seconds[phase] for phase, value in judged.seconds.items()},
+    [*judged.sampled, *fresh.sampled],
   )

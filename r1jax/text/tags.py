@@ -7,6 +7,7 @@ or empty.
 """
 
 import re
+import unicodedata
 
 TAGS = ('<think>', '</think>', '<answer>', '</answer>')
 
@@ -30,6 +31,13 @@ NUMBER = re.compile(
 def split_at_tags(text: str) -> list[str]:
   """Returns text and tags in turn: the odd entries are the tags, in the order of the text."""
   return _TAG.split(text)
+
+
+def visible(text: str) -> str:
+  """Returns the text without white space around it and without characters that cannot be seen."""
+  if text.isascii():
+    return text.strip()
+  return ''.join(c for c in text if unicodedata.category(c) not in ('Cc', 'Cf')).strip()
 
 
 def find_blocks(text: str, name: str) -> list[str]:

@@ -1,12 +1,13 @@
 """Checkpoints that a killed run continues from, with Orbax.
 
 A checkpoint is one tree of arrays and one JSON object, written under another name and renamed when
-whole. The newest that reads back is used; a damaged one is named and removed, and the one before
+whole. The newest that reads back is used; a damaged one is named and set aside, and the one before
 taken.
 """
 
 import contextlib
 import dataclasses
+import errno
 import json
 import shutil
 import zlib
@@ -15,16 +16,28 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import orbax.checkpoint as ocp
 from absl import logging
 
+from r1jax.training import state
 from r1jax.training.records import full_disk_explained
 
 # Where checkpoints go to be deleted: a kill in the midst leaves none that is half there.
 _REMOVED = 'removed'
+# Beside the checkpoints: where those that could not be read are put.
+_DAMAGED = 'damaged_checkpoints'
 # Characters of a fault that are shown; those of Orbax run to pages.
 _SHOWN = 300
+# A read that fails so says nothing of the checkpoint.
+_TRANSIENT = (
+  errno.EACCES,
+  errno.EMFILE,
+  errno.ENFILE,
+  errno.ENOMEM,
+  errno.EPERM,
+  errno.ESTALE,
+  errno.ETIMEDOUT,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +48,7 @@ class Restored:
     step: of the checkpoint.
     tree: arrays, placed as asked for.
     record: the JSON object.
-    damaged: newer checkpoints that could not be read, named with their faults; they are gone.
+    damaged: newer checkpoints that could not be read, named with their faults; they are set aside.
   """
 
   step: int
@@ -82,28 +95,36 @@ class Checkpoints:
     """Returns the newest whole checkpoint, or None if there is none.
 
     Args:
-      like: tree of arrays or shapes with shardings; the checkpoint is read into this form.
+      like: tree of arrays; the checkpoint is read into their shapes, dtypes and places. They are
+        used up if there is a checkpoint, so that memory never holds both.
 
     Raises:
       ValueError: if there are checkpoints but none can be read; all are named with their faults.
+      OSError, MemoryError: a checkpoint was not read for a reason that is none of its own.
     """
+    steps = sorted(self._manager.all_steps(), reverse=True)
+    if not steps:
+      return None
     shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+    for leaf in jax.tree.leaves(like):
+      if isinstance(leaf, jax.Array):
+        leaf.delete()
     faults: dict[int, str] = {}
-    for step in sorted(self._manager.all_steps(), reverse=True):
+    for step in steps:
       try:
         tree, record = self._read(step, shapes)
       except Exception as error:  # Orbax raises many kinds; every one is reported below.
+        if _is_transient(error):
+          raise
         fault = f'{type(error).__name__}: {error}'
         faults[step] = f'{self.folder / str(step)}: {fault[:_SHOWN]}'
         continue
-      self._delete(list(faults))  # Or the run, when it gets there, would find the step taken.
+      self._set_aside(list(faults))  # Or the run, when it gets there, would find the step taken.
       return Restored(step, tree, record, tuple(faults.values()))
-    if faults:
-      raise ValueError(
-        f'no checkpoint in {self.folder} can be read; remove the folder to start anew:\n'
-        + '\n'.join(faults.values())
-      )
-    return None
+    raise ValueError(
+      f'no checkpoint in {self.folder} can be read; remove the folder to start anew:\n'
+      + '\n'.join(faults.values())
+    )
 
   def close(self) -> None:
     """Releases the folder."""
@@ -119,31 +140,30 @@ class Checkpoints:
       raise ValueError('what is read is not what was written: the checksum differs')
     return tree, sealed['record']
 
-  def _delete(self, steps: list[int]) -> None:
+  def _set_aside(self, steps: list[int]) -> None:
+    for step in steps:
+      place = self.folder.with_name(_DAMAGED) / str(step)
+      shutil.rmtree(place, ignore_errors=True)
+      place.parent.mkdir(exist_ok=True)
+      (self.folder / str(step)).rename(place)
     with _quiet():
-      for step in steps:
-        self._manager.delete(step)
-    self._delete_removed()
+      self._manager.reload()
 
   def _delete_removed(self) -> None:
     shutil.rmtree(self.folder / _REMOVED, ignore_errors=True)
 
 
+def _is_transient(error: Exception) -> bool:
+  """Returns whether the machine, and not the checkpoint, was the reason."""
+  if isinstance(error, OSError):
+    return error.errno in _TRANSIENT
+  return isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in str(error)
+
+
 def _checksum(tree: Any, record: dict[str, Any]) -> int:
   """Returns a number that a flipped bit anywhere in a checkpoint changes; Orbax has none."""
   text = json.dumps(record, sort_keys=True)
-  return int(_sum_of_bits(tree)) ^ zlib.crc32(text.encode())
-
-
-@jax.jit
-def _sum_of_bits(tree: Any) -> jax.Array:
-  """Returns the sum of all arrays' bits as numbers, modulo 2^32: the same in any order."""
-  kinds = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32}
-  sums = [
-    jnp.sum(jax.lax.bitcast_convert_type(leaf, kinds[leaf.dtype.itemsize]), dtype=jnp.uint32)
-    for leaf in jax.tree.leaves(tree)
-  ]
-  return jnp.sum(jnp.stack(sums), dtype=jnp.uint32)
+  return state.fingerprint(tree) ^ zlib.crc32(text.encode())
 
 
 @contextlib.contextmanager

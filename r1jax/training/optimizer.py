@@ -148,5 +148,11 @@ def warmup_constant(*, peak: float, warmup: int) -> Schedule:
 
 
 def warmup_cosine(*, peak: float, warmup: int, total: int, final: float) -> Schedule:
-  """Returns a schedule that rises over `warmup` updates and falls to `final` at `total`."""
+  """Returns a schedule that rises over `warmup` updates and falls to `final` at `total`.
+
+  Raises:
+    ValueError: the rise takes all updates.
+  """
+  if warmup >= total:
+    raise ValueError(f'warmup is {warmup}; it must be less than the {total} updates of the stage')
   return optax.warmup_cosine_decay_schedule(peak / max(warmup, 1), peak, warmup, total, final)

@@ -25,8 +25,9 @@ from r1jax.training.diagnosis import Diagnosis
 WHY_LOSS_IS_NEAR_ZERO = (
   'Why the loss sits near 0: with one update per rollout the probability ratio is 1 when the loss '
   'is taken, and the advantages of a group sum to 0, so its value is about 0, save for the small '
-  'KL term. Its gradient is not 0: right answers are pushed up and wrong ones down. Watch reward, '
-  'accuracy and response length instead.'
+  'KL term (with other reductions than sample_mean it is some number that means as little). Its '
+  'gradient is not 0: right answers are pushed up and wrong ones down. Watch reward, accuracy and '
+  'response length instead.'
 )
 
 # The metric's key, its name in the live view, its name in a plain line, and how it is written. A

@@ -39,3 +39,19 @@ def create(params: Any, optimizer: optax.GradientTransformation) -> TrainState:
     return state
   everywhere = NamedSharding(placed.mesh, PartitionSpec())
   return jax.tree.map(lambda a: a if a.ndim else jax.device_put(a, everywhere), state)
+
+
+def fingerprint(tree: Any) -> int:
+  """Returns a number of 32 bits that a flipped bit anywhere in a tree of arrays changes."""
+  return int(_sum_of_bits(tree))
+
+
+@jax.jit
+def _sum_of_bits(tree: Any) -> jax.Array:
+  """Returns the sum of all arrays' bits as numbers, modulo 2^32: the same in any order."""
+  kinds = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32}
+  sums = [
+    jnp.sum(jax.lax.bitcast_convert_type(leaf, kinds[leaf.dtype.itemsize]), dtype=jnp.uint32)
+    for leaf in jax.tree.leaves(tree)
+  ]
+  return jnp.sum(jnp.stack(sums), dtype=jnp.uint32)

@@ -57,12 +57,13 @@ class Step:
 
   def __call__(
     self, state: TrainState, parts: Sequence[Any]
-  ) -> tuple[TrainState, dict[str, jax.Array]]:
+  ) -> tuple[TrainState, dict[str, measures.Measure]]:
     """Takes one update on the parts of a batch; `state` is used up.
 
     Returns:
       The new state and metrics, among them `loss`, `gradient_norm` and `skipped`: 1 if loss or
-      gradient was not finite, so that parameters and moments stayed as they were.
+      gradient was not finite, so that parameters and moments stayed as they were. They are
+      measures, so that those of several updates can be joined.
     """
     if len(parts) == 1:
       return self._whole(state, parts[0])
@@ -81,9 +82,9 @@ def gradient(loss: Loss, params: Any, part: Any) -> tuple[jax.Array, Report, Any
 def add(total: tuple[jax.Array, Report, Any], part: tuple[jax.Array, Report, Any]):
   """Returns the sum of two results of `gradient`."""
   value, tree = jax.tree.map(jnp.add, (total[0], total[2]), (part[0], part[2]))
-  stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), total[1].measures, part[1].measures)
+  joined = measures.join([total[1].measures, part[1].measures])
   load = jax.tree.map(jnp.add, total[1].load, part[1].load)
-  return value, Report(measures.reduce(stacked), load), tree
+  return value, Report(joined, load), tree
 
 
 def update(
@@ -92,7 +93,7 @@ def update(
   *,
   optimizer: optax.GradientTransformation,
   bias_speed: float,
-) -> tuple[TrainState, dict[str, jax.Array]]:
+) -> tuple[TrainState, dict[str, measures.Measure]]:
   """Applies the gradient and the balance rule, unless the loss or the gradient is not finite."""
   value, report, tree = result
   norm = global_norm(tree)
@@ -109,11 +110,14 @@ def update(
     keep(optimizer_state, state.optimizer),
     jnp.where(finite, 0, state.skipped + 1),
   )
-  metrics = measures.results(report.measures)
-  metrics |= {'loss': value, 'gradient_norm': norm, 'skipped': 1 - finite.astype(jnp.int32)}
+  metrics = dict(report.measures) | {
+    'loss': measures.number(value),
+    'gradient_norm': measures.number(norm),
+    'skipped': measures.Total(1 - finite.astype(jnp.int32)),
+  }
   for name, load in report.load.items():
     violation = balance.load_violation(load.reshape(-1, load.shape[-1]))
-    metrics[f'load_violation/{name}'] = jnp.mean(violation)
+    metrics[f'load_violation/{name}'] = measures.number(jnp.mean(violation))
   return state, metrics
 
 

@@ -74,7 +74,7 @@ def test_a_group_of_one_is_an_error_that_says_what_to_do(name):
     ALL[name](jnp.ones((3, 1)))
 
 
-def test_zero_variance_fraction():
-  reward_PG = jnp.array([[1.0, 1.0], [0.0, 1.0], [0.1, 0.1], [0.0, 0.0]])
-  fraction = jax.jit(advantages.zero_variance_fraction)(reward_PG)
-  np.testing.assert_allclose(fraction, 0.75)
+def test_groups_that_vary():
+  reward_PG = np.array([[1.0, 1.0], [0.0, 1.0], [0.1, 0.1], [0.0, 0.0]])
+  for found_P in (advantages.varies(reward_PG), jax.jit(advantages.varies)(reward_PG)):
+    np.testing.assert_array_equal(found_P, [False, True, False, False])

@@ -9,12 +9,14 @@ import json
 import re
 import runpy
 from pathlib import Path
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from ml_collections import ConfigDict
+from absl import flags
+from ml_collections import ConfigDict, config_flags
 
 from r1jax import build
 from r1jax.model import Transformer
@@ -55,9 +57,13 @@ def problem_files(tmp_path_factory):
 
   folder = tmp_path_factory.mktemp('problems')
   for name, row in ROWS.items():
-    (folder / f'{name}.jsonl').write_text(json.dumps(row) + '\n')
-  problems = gsm8k.load(folder / 'gsm8k.jsonl')
-  tfds.prepare({'train': problems, 'test': problems}, folder, 'mine')
+    question = next(iter(row))
+    asked = [row | {question: f'{row[question]} ({n})'} for n in range(100)]
+    (folder / f'{name}.jsonl').write_text(''.join(json.dumps(row) + '\n' for row in asked))
+    (folder / f'{name}_test.jsonl').write_text(json.dumps(row) + '\n')
+  splits = {'train': 'gsm8k.jsonl', 'test': 'gsm8k_test.jsonl'}
+  problems = {split: gsm8k.load(folder / name) for split, name in splits.items()}
+  tfds.prepare(problems, folder, 'mine')
   return folder
 
 
@@ -69,7 +75,8 @@ def config(case, problem_files):
   for name in config.stages:
     task = config[name].get('task', {})
     if 'train_path' in task:
-      task.train_path = task.test_path = str(problem_files / f'{task.name}.jsonl')
+      task.train_path = str(problem_files / f'{task.name}.jsonl')
+      task.test_path = str(problem_files / f'{task.name}_test.jsonl')
     if 'data_dir' in task:
       task.data_dir, task.dataset = str(problem_files), 'mine'
   return config
@@ -243,6 +250,81 @@ def check_pretraining(stage):
   assert value.shape == () and {'nll', 'mtp_nll'} <= report.measures.keys()
   num_bytes = sum(array.size * array.dtype.itemsize for array in jax.tree.leaves(params))
   assert num_bytes <= 10 * 2**20, 'the base model ships in the package, at 10 MB at most'
+
+
+OVERRIDES = (
+  '--config.rl.algorithm.reduction=constant_length',
+  '--config.rl.algorithm.reduction_length=160',
+  '--config.rl.sampling.sampler.top_k=50',
+  '--config.rl.settings.chunk_tokens=32',
+  '--config.rl.optimizer.peak=1e-5',
+  '--config.rl.reward.format=0',
+)
+
+
+def test_what_has_no_value_can_be_given_one_on_the_command_line(monkeypatch):
+  command = ['main', f'--config={ROOT / "configs" / "zero.py"}', *OVERRIDES]
+  monkeypatch.setattr('sys.argv', command)  # Which is where `config_flags` looks.
+  flag_values = flags.FlagValues()
+  config_flags.DEFINE_config_file('config', flag_values=flag_values)
+  flag_values(command)
+  build.plan(flag_values.config)
+  assert flag_values.config.rl.settings.chunk_tokens == 32
+
+
+def reductions_of(**changes):
+  config = load(ROOT / 'configs' / 'zero.py').get_config()
+  config.rl.algorithm.update(changes)
+  return build.plan(config)
+
+
+@pytest.mark.parametrize(
+  'changes',
+  [
+    {'reduction': 'constant_length'},
+    {'reduction': 'constant_length', 'reduction_length': 0},
+    {'reduction_length': 160},
+  ],
+  ids=str,
+)
+def test_a_length_that_nothing_reads_or_that_is_missing_is_named(changes):
+  with pytest.raises(ValueError, match=r'config\.rl\.algorithm\.reduction_length is'):
+    reductions_of(**changes)
+
+
+def test_the_learning_rate_ends_with_the_last_update():
+  """Whatever the number of updates of a step."""
+  config = load(ROOT / 'configs' / 'zero.py').get_config()
+  config.rl.settings.num_minibatches, config.rl.settings.num_inner_epochs = 2, 3
+  config.rl.optimizer.peak, config.rl.optimizer.final = 1.0, 0.5
+  seen = {}
+
+  def cosine(**numbers):
+    seen.update(numbers)
+    return lambda count: 0.0
+
+  with mock.patch.object(build.optimizer, 'warmup_cosine', cosine):
+    build.plan(config)
+  assert seen == {'peak': 1.0, 'final': 0.5, 'warmup': 5, 'total': 120 * 2 * 3}
+
+
+def test_stages_of_a_run_draw_numbers_of_their_own():
+  config = load(ROOT / 'configs' / 'zero.py').get_config()
+  with config.unlocked():
+    config.again = config.rl.copy_and_resolve_references()
+  config.stages = ('rl', 'again')
+  seen = []
+
+  def shuffled(problems, *, seed):
+    seen.append(seed)
+    raise InterruptedError
+
+  policy = mock.Mock()
+  with mock.patch.object(build.stream, 'shuffled', shuffled), mock.patch.object(build, 'Answering'):
+    for _, make in build.plan(config).stages:
+      with pytest.raises(InterruptedError):
+        make(policy)
+  assert len(set(seen)) == 2 and seen[0] == config.seed
 
 
 def test_the_command_line_sees_the_same_config():

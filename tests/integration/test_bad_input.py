@@ -65,7 +65,20 @@ def workdir(tmp_path):
     ({'kind': 'ppo'}, ["config.rl.kind is 'ppo', allowed are 'rl', 'pretrain'"]),
     ({'cadence': {'max_skipped': 0}}, ['config.rl.cadence: max_skipped is 0', 'at least 1']),
     ({'steps': 0}, ['config.rl.cadence: steps is 0', 'at least 1']),
-    ({'sampling': {'group_size': 0}}, ['config.rl.sampling.group_size is 0', 'at least 1']),
+    ({'sampling': {'group_size': 1}}, ['config.rl.sampling.group_size is 1', 'at least 2']),
+    ({'sampling': {'sampler': {'temperature': 0.0}}}, ['sampler.temperature is 0', 'must differ']),
+    ({'algorithm': {'clip_low': -0.2}}, ['config.rl.algorithm.clip_low is -0.2', 'at least 0']),
+    ({'algorithm': {'kl_weight': -1.0}}, ['config.rl.algorithm.kl_weight is -1', 'at least 0']),
+    ({'optimizer': {'peak': -1.0}}, ['config.rl.optimizer.peak is -1', 'at least 0']),
+    ({'optimizer': {'final': 0.0, 'warmup': 8}}, ['config.rl.optimizer: warmup is 8', '8 updates']),
+    ({'settings': {'chunk_tokens': 0}}, ['config.rl.settings: chunk_tokens is 0', 'or None']),
+    ({'settings': {'max_resamples': -1}}, ['config.rl.settings: max_resamples is -1', 'least 0']),
+    (
+      {'evaluation': {'test_problems': -3}},
+      ['config.rl.evaluation.test_problems is -3', 'least 0'],
+    ),
+    ({'cadence': {'evaluate_every': -3}}, ['config.rl.cadence: evaluate_every is -3', 'least 0']),
+    ({'replace_reference_every': -3}, ['config.rl.replace_reference_every is -3', 'at least 0']),
     (
       {'sampling': {'sampler': {'top_p': 0.0}}},
       ['config.rl.sampling.sampler: top_p is 0', 'up to'],
@@ -76,7 +89,7 @@ def workdir(tmp_path):
     ),
     (
       {'settings': {'num_microbatches': 0}},
-      ['config.rl.settings.num_microbatches is 0', 'least 1'],
+      ['config.rl.settings: num_microbatches is 0', 'least 1'],
     ),
   ],
   ids=str,
@@ -191,6 +204,7 @@ def problems(tiny_base, tmp_path):
     config.init_from = str(tiny_base)
     changes = dict(miniature.REINFORCEMENT)
     changes['task'] = {'template': 'question_answer', 'max_prompt_tokens': 64}
+    changes['evaluation'] = {'validation_problems': 1, 'test_problems': 1}
     miniature.changed(config.rl, changes)
     for name, rows in (('train', lines), ('test', test)):
       (tmp_path / f'{name}.jsonl').write_text(''.join(f'{row}\n' for row in rows))
@@ -230,6 +244,14 @@ def test_a_row_that_cannot_be_used_is_named(problems, workdir, row, texts):
 def test_held_out_rows_are_checked_as_well(problems, workdir):
   with fails("test.jsonl:1: gold: no field 'answer'"):
     runner.run(problems(GOOD, test=['{"question": "1+1=?"}']), workdir)
+
+
+def test_what_is_held_out_must_not_be_trained_on(problems, workdir):
+  other = '{"question": "2+2=?", "answer": "4"}'
+  with fails('config.rl.task: 1 training problems are in the test set too', "'1+1=?'"):
+    runner.run(problems(other, GOOD, test=[GOOD]), workdir)
+  with fails('config.rl.task: 1 of 1 training problems cannot be held out for validation'):
+    runner.run(problems(GOOD), workdir)
 
 
 def test_data_that_are_missing_or_empty_are_named(problems, workdir, tmp_path):

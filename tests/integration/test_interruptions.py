@@ -141,7 +141,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(
   file.write_bytes(file.read_bytes()[:100])
   runner.run(miniature.reinforcement(tiny_base), killed_late)
   out = ''.join(capsys.readouterr().out.split())  # as wide as the terminal is
-  assert f'Thischeckpointwasdamagedandisremoved:{newest}:' in out
+  assert f'Thischeckpointcouldnotbereadandissetaside:{newest}:' in out
   assert f'Goingonfromthecheckpointofstep{STEPS - 2}.' in out
   assert_same_end(killed_late, finished)
 

@@ -22,13 +22,15 @@ def test_gsm8k_takes_the_place_of_the_world(data, tiny_base, tmp_path):
     'sampling': {'group_size': 2, 'max_completion_tokens': 16, 'segment_tokens': 16},
     'algorithm': {'kl_weight': 0.0},
     'settings': {'prompts_per_step': 2, 'num_microbatches': 1},
-    'evaluation': {'validation_problems': 0, 'test_problems': 2},
+    'evaluation': {'validation_problems': 3, 'test_problems': 2},
     'cadence': {'completions_every': 1},
   }
   summary = runner.run(miniature.changed(config, {'rl': changes}), tmp_path)
   assert summary['steps'] == 2
   assert summary['trained']['num_problems'] == 2 and summary['trained']['num_samples'] == 2
   assert [row['step'] for row in records.read(tmp_path / 'metrics.jsonl')] == [1, 2]
+  splits = [row['split'] for row in records.read(tmp_path / 'evaluations.jsonl')]
+  assert splits == ['test', 'validation'] * 2
   problems = {problem.id: problem for problem in gsm8k.load(train)}
   rows = [row for path in metrics.completion_files(tmp_path).values() for row in records.read(path)]
   assert len({row['id'] for row in rows}) == 4, 'every step asks new questions'

@@ -86,7 +86,14 @@ _updates: dict = {}
 
 
 def reinforcement(
-  *, config=CONFIG, reward=by_length, kl_weight=0.0, optimizer=DESCENT, group_size=4, **changes
+  *,
+  config=CONFIG,
+  reward=by_length,
+  kl_weight=0.0,
+  optimizer=DESCENT,
+  group_size=4,
+  temperature=1.0,
+  **changes,
 ):
   """One step's parts; `changes` are of settings or of `Reinforcement`.
 
@@ -104,7 +111,7 @@ def reinforcement(
     group_size=group_size,
     max_prompt_tokens=4,
     max_completion_tokens=LIMIT,
-    sampler=Sampler(),
+    sampler=Sampler(temperature=temperature),
     segment_tokens=LIMIT,
   )
   parts = {
@@ -126,7 +133,8 @@ def reinforcement(
     'use_reference': kl_weight > 0,
   }
   learning = Reinforcement(**parts | {n: value for n, value in changes.items() if n not in names})
-  program = (config, kl_weight, optimizer, learning.bias_speed, settings.balance_weight)
+  numbers = (learning.bias_speed, settings.balance_weight, settings.chunk_tokens)
+  program = (config, kl_weight, optimizer, temperature, *numbers)
   learning.__dict__['update'] = _updates.setdefault(program, learning.update)
   return learning
 

@@ -65,7 +65,7 @@ class Stage:
     x = tree['x'] if skipped else 1.25 * tree['x'] + step + record['draws']
     done = loop.Progressed(
       {'x': x, 'skipped': skipped},
-      {'draws': record['draws'] + 3},
+      record | {'draws': record['draws'] + 3},
       {'x': x, 'tokens': 10},
       lambda: [{'question': '?', 'completion': str(x), 'terms': {}}],
       skipped,
@@ -82,11 +82,11 @@ class Stage:
     self.on(f'evaluated {split}', step)
     return found
 
-  def run(self, workdir, stop=None, cadence=CADENCE):
+  def run(self, workdir, stop=None, cadence=CADENCE, begun=0):
     return loop.run(
       self.advance,
       {'x': 0.0, 'skipped': 0},
-      {'draws': 0},
+      {'draws': 0, 'begun': begun},
       cadence=cadence,
       workdir=workdir,
       title='a fake stage',
@@ -302,6 +302,19 @@ def test_too_many_skipped_updates_stop_the_run_with_a_checkpoint(tmp_path, store
   assert tree == {'x': 1.25 * x + 5 + 12, 'skipped': 0} and summary['steps'] == STEPS
 
 
+def test_a_run_that_stopped_at_its_last_step_is_not_finished_by_starting_it_again(tmp_path, store):
+  for _ in range(2):
+    with pytest.raises(FloatingPointError, match='2 updates in a row was not finite'):
+      Stage(skips=(4, 5)).run(tmp_path)
+
+
+def test_checkpoints_of_a_run_that_began_from_something_else_are_refused(tmp_path, store):
+  Stage().run(tmp_path, begun=17)
+  Stage().run(tmp_path, begun=17)
+  with pytest.raises(ValueError, match='began from another model or tokenizer'):
+    Stage().run(tmp_path, begun=18)
+
+
 def test_skipped_updates_between_others_do_not_stop_the_run(tmp_path, store):
   tree, summary = Stage(skips=(1, 3, 5)).run(tmp_path)
   assert summary['steps'] == STEPS and tree['skipped'] == 1
@@ -364,7 +377,14 @@ def test_the_checkpoints_of_orbax_do_the_same(tmp_path):
 
 
 @pytest.mark.parametrize(
-  ('field', 'value', 'least'), [('steps', 0, 1), ('max_skipped', 0, 1), ('checkpoint_every', -1, 0)]
+  ('field', 'value', 'least'),
+  [
+    ('steps', 0, 1),
+    ('max_skipped', 0, 1),
+    ('checkpoint_every', -1, 0),
+    ('evaluate_every', -1, 0),
+    ('completions_every', -1, 0),
+  ],
 )
 def test_a_cadence_without_sense_is_refused(field, value, least):
   numbers = dict.fromkeys(CADENCE.__dataclass_fields__, 1) | {field: value}

@@ -108,6 +108,7 @@ def test_learning():
   state, found = create(dense_params(), optimizer), []
   for _ in range(60):
     state, metrics = step(state, [rows_of(TOKENS_BL)])
+    metrics = results(metrics)
     found.append((float(metrics['nll']), float(metrics['mtp_nll'])))
   np.testing.assert_allclose(found[0], np.log(CONFIG.vocab_size), rtol=0.05)
   assert max(found[-1]) < 0.5

@@ -1,6 +1,5 @@
 import dataclasses
 import functools
-import types
 
 import jax
 import jax.numpy as jnp
@@ -17,10 +16,10 @@ from closed_loop import (
   state_of,
 )
 
-from r1jax.algorithms import balance
-from r1jax.evaluation.answering import Answers
+from r1jax import decoding
+from r1jax.algorithms import balance, measures
 from r1jax.model import GQA, ModelConfig, Rope, Transformer
-from r1jax.stages.rl_step import Judged
+from r1jax.stages.rl_step import Sampled
 from r1jax.training.optimizer import AdamW, adamw, warmup_constant
 from r1jax.training.state import create
 
@@ -39,7 +38,7 @@ def update(learning, *, found=None, reference=None):
   reference = host_params() if reference is None else reference
   batch = learning.batch(found, reference)
   state, metrics = learning.minibatches(state_of(learning), batch, step=STEP)
-  return state.params, jax.device_get(metrics)
+  return state.params, [measures.results(found) for found in jax.device_get(metrics)]
 
 
 def test_these_answers_are_worth_testing_with():
@@ -115,6 +114,44 @@ def test_a_reference_of_the_same_parameters_has_no_divergence():
   """Scored without replay and with it: the router chooses alike but for near ties."""
   _, (metrics,) = update(reinforcement(**EVERYTHING))
   assert 0 <= metrics['kl'] < 1e-4
+
+
+def test_the_update_scores_at_the_temperature_of_the_sampling():
+  """In chunks too: the mismatch is 0 only if both phases take the same distribution."""
+  for changes in ({}, {'chunk_tokens': 5}):
+    learning = reinforcement(temperature=0.7, kl_weight=0.3, **changes)
+    found = learning.ask(host_params(), step=STEP, draws=0)
+    _, (metrics,) = update(learning, found=found)
+    assert metrics['mismatch'] < 1e-4 and metrics['kl'] < 1e-4
+    _, (metrics,) = update(reinforcement(kl_weight=0.3, **changes), found=found)
+    assert metrics['mismatch'] > 0.1
+
+
+def test_the_balance_loss_is_that_of_the_answers_by_their_weights():
+  """With rewards that are all alike nothing else is in the loss."""
+  learning = reinforcement(balance_weight=0.1, reward=lambda *_: 0.5)
+  found = learning.ask(host_params(), step=STEP, draws=0)
+  _, (metrics,) = update(learning, found=found)
+  scores = decoding.score(
+    learning.answering.model,
+    host_params(),
+    found.answers.rollouts.prompts,
+    found.answers.rollouts.tokens_PGT,
+    found.answers.rollouts.length_PG,
+    temperature=1.0,
+    experts=found.answers.rollouts.experts,
+  )
+  length_PG = found.answers.rollouts.length_PG
+  expected = 0.0
+  for n, p, g in np.ndindex(2, *length_PG.shape):
+    loss_N = balance.sequence_balance_loss(
+      scores.suffix_routing.load_PGE[n : n + 1, p, g][None],
+      scores.suffix_routing.affinity_PGE[n : n + 1, p, g][None],
+      weight=0.1,
+    )
+    expected += float(loss_N[0, 0]) * length_PG[p, g] / length_PG.sum()
+  assert expected > 0.01
+  np.testing.assert_allclose(metrics['loss'], expected, rtol=1e-4)
 
 
 def gradient_of(learning, found):
@@ -265,25 +302,43 @@ def test_a_step_draws_its_own_numbers():
   assert (found[0][:, :, 0] != found[1][:, :, 0]).mean() > 0.5
 
 
+def sampled(length, reward, texts, truncated=None, **terms):
+  length_PG = np.array(length)
+  truncated_PG = np.zeros(length_PG.shape, bool) if truncated is None else np.array(truncated)
+  terms = {name: np.array(value) for name, value in terms.items()}
+  return Sampled([], texts, length_PG, truncated_PG, np.array(reward, np.float32), terms)
+
+
+FIRST = sampled(
+  [[3, 5], [12, 4]],
+  [[1.5, 0.5], [1.0, 1.0]],
+  [['a', 'let me check'], ['b', 'c']],
+  truncated=[[False, False], [True, False]],
+  accuracy=[[1, 0], [1, 1]],
+  format=[[1, 1], [0, 0]],
+)
+SECONDS = {'sample': 2.0, 'reward': 0.5, 'score': 0.5, 'update': 1.0}
+
+
+def updates():
+  """Two, of 1 and 3 tokens."""
+
+  def of(count, loss, kl, ratio_max, mismatch, expert_flips, skipped):
+    return {
+      'loss': measures.number(jnp.float32(loss)),
+      'kl': measures.Mean(jnp.float32(kl * count), jnp.int32(count)),
+      'ratio_max': measures.Maximum(jnp.float32(ratio_max)),
+      'mismatch': measures.Maximum(jnp.float32(mismatch)),
+      'expert_flips': measures.number(jnp.float32(expert_flips)),
+      'skipped': measures.Total(jnp.int32(skipped)),
+    }
+
+  return [of(1, 0.5, 0.25, 9.0, 1e-5, 0.125, 0), of(3, -0.25, 0.75, 1.0, 0.5, 0.5, 1)]
+
+
 def test_metrics_by_hand():
-  """Two prompts of two answers; lengths 3, 5, 12 and 4, of which one was truncated."""
-  rollouts = types.SimpleNamespace(
-    length_PG=np.array([[3, 5], [12, 4]]), stopped_PG=np.array([[True, True], [False, True]])
-  )
-  answers = Answers([], rollouts, [['a', 'let me check'], ['b', 'c']])
-  found = Judged(
-    answers,
-    reward_PG=np.array([[1.5, 0.5], [1.0, 1.0]], np.float32),
-    terms={'accuracy': np.array([[1, 0], [1, 1]]), 'format': np.array([[1, 1], [0, 0]])},
-    draws=6,
-    seconds={'sample': 2.0, 'reward': 0.5},
-  )
-  updates = [
-    {'loss': 0.5, 'kl': 0.25, 'mismatch': 1e-5, 'expert_flips': 0.125, 'skipped': 0},
-    {'loss': -0.25, 'kl': 0.75, 'mismatch': 0.5, 'expert_flips': 0.5, 'skipped': 1},
-  ]
-  seconds = {'sample': 2.0, 'reward': 0.5, 'score': 0.5, 'update': 1.0}
-  metrics = reinforcement().metrics(found, updates, seconds)
+  """Two prompts of two answers; every token of both updates counts alike in the divergence."""
+  metrics = reinforcement().metrics([FIRST], updates(), SECONDS)
   expected = {
     'reward': 1.0,
     'accuracy': 0.75,
@@ -296,15 +351,29 @@ def test_metrics_by_hand():
     'tokens': 24,
     'tokens_per_second': 6.0,
     'loss': 0.125,
-    'kl': 0.5,
+    'kl': (0.25 + 3 * 0.75) / 4,
+    'ratio_max': 9.0,
     'mismatch': 1e-5,
     'expert_flips': 0.125,
     'skipped': 1,
-    **{f'seconds/{phase}': value for phase, value in seconds.items()},
+    **{f'seconds/{phase}': value for phase, value in SECONDS.items()},
   }
   assert metrics.keys() == expected.keys()
   for name, value in expected.items():
     np.testing.assert_allclose(metrics[name], value, rtol=1e-6, err_msg=name)
+
+
+def test_metrics_tell_of_the_policy_and_not_of_what_was_kept():
+  """With dynamic sampling: two more attempts, of which one group takes the dull one's place."""
+  texts, right, wrong = [['', '']] * 2, np.ones((2, 2)), np.zeros((2, 2))
+  dull = sampled([[1, 1], [1, 1]], right, texts, accuracy=right, format=right)
+  lively = sampled([[2, 2], [2, 2]], [[0, 1], [1, 1]], texts, accuracy=wrong, format=right)
+  metrics = reinforcement(max_resamples=2).metrics([FIRST, dull, lively], updates(), SECONDS)
+  assert metrics['replaced_groups'] == 1
+  assert metrics['tokens'] == 24 + 4 + 8
+  assert metrics['zero_variance_fraction'] == 4 / 6
+  np.testing.assert_allclose(metrics['accuracy'], (3 + 4 + 0) / 12)
+  np.testing.assert_allclose(metrics['reward'], (4 + 4 + 3) / 12)
 
 
 def test_a_step_is_its_parts():

@@ -88,7 +88,7 @@ def flip_a_bit(file):
 
 
 @pytest.mark.parametrize('damage', [truncate, flip_a_bit, lambda file: file.unlink()])
-def test_a_damaged_checkpoint_is_named_and_removed_and_the_one_before_is_used(saved, damage):
+def test_a_damaged_checkpoint_is_named_and_set_aside_and_the_one_before_is_used(saved, damage):
   damage(largest_file(saved / 'checkpoints' / '4' / 'tree'))
   checkpoints = Checkpoints(saved)
   restored = checkpoints.restore(tree(0))
@@ -97,9 +97,42 @@ def test_a_damaged_checkpoint_is_named_and_removed_and_the_one_before_is_used(sa
   (fault,) = restored.damaged
   assert fault.startswith(f'{saved / "checkpoints" / "4"}: ') and len(fault) < 500
   assert names(saved) == ['2']
+  assert any((saved / 'damaged_checkpoints' / '4').rglob('*')), 'nothing is deleted'
   # The run comes to the step again: what it writes there must be kept.
   checkpoints.save(4, tree(4), {'draws': 40})
   assert_same(Checkpoints(saved).restore(tree(0)).tree, tree(4))
+
+
+def test_what_is_given_is_used_up_so_that_memory_never_holds_both(saved):
+  like = tree(0)
+  restored = Checkpoints(saved).restore(like)
+  assert all(leaf.is_deleted() for leaf in jax.tree.leaves(like))
+  assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(restored.tree))
+
+
+def test_nothing_is_used_up_where_there_is_no_checkpoint(tmp_path):
+  like = tree(0)
+  Checkpoints(tmp_path).restore(like)
+  assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(like))
+
+
+@pytest.mark.parametrize(
+  'error',
+  [
+    OSError(errno.EMFILE, 'Too many open files'),
+    MemoryError(),
+    RuntimeError('RESOURCE_EXHAUSTED: out of memory'),
+  ],
+)
+def test_a_fault_of_the_machine_is_no_damage(saved, monkeypatch, error):
+  def fail(*args):
+    raise error
+
+  checkpoints = Checkpoints(saved)
+  monkeypatch.setattr(checkpoints, '_read', fail)
+  with pytest.raises(type(error)):
+    checkpoints.restore(tree(0))
+  assert names(saved) == ['2', '4']
 
 
 def test_a_changed_record_is_damage(saved):

@@ -1,0 +1,35 @@
+import subprocess
+import sys
+
+import pytest
+
+from r1jax.training.lock import exclusive
+
+HOLD = """
+import sys
+from r1jax.training.lock import exclusive
+with exclusive(sys.argv[1]):
+  print('held', flush=True)
+  sys.stdin.read()
+"""
+
+
+def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
+  folder = tmp_path / 'new' / 'run'
+  with subprocess.Popen(
+    [sys.executable, '-c', HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+  ) as other:
+    assert other.stdout.readline() == b'held\n'
+    with pytest.raises(ValueError, match='another process is at work in'), exclusive(folder):
+      pass
+    other.kill()
+    other.wait()
+    with exclusive(folder):
+      pass
+
+
+def test_it_is_given_back_after_an_error(tmp_path):
+  with pytest.raises(KeyError), exclusive(tmp_path):
+    raise KeyError
+  with exclusive(tmp_path):
+    pass
