@@ -73,8 +73,8 @@ JSONL_SETS: dict[str, Callable] = {
   'jsonl': generic.load,
 }
 JUDGES = {
-  'strict': (strict.reward, strict.extract_answer),
-  'lenient': (lenient.reward, lenient.extract_answer),
+  'strict': (strict.reward, strict.vote),
+  'lenient': (lenient.reward, lenient.vote),
 }
 
 

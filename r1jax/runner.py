@@ -78,6 +78,7 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
       else:
         print(f'{name} is done: {folder}')
       if not page.exists():
+        plots.save_all(folder)
         title = plan.name if len(plan.stages) == 1 else f'{plan.name}: {name}'
         report.write(folder, title=title)
       summary = json.loads(done.read_text())
@@ -108,7 +109,6 @@ def _train(
     raise
   with records.full_disk_explained(folder / 'model'):
     policy.save(folder / 'model', dtype=export_dtype)
-  plots.save_all(folder)
   summary['seconds'] = clock.tick()
   # Whole or absent: a summary says that the stage is done.
   records.replace_file(folder / 'summary.json', json.dumps(summary, indent=1).encode())

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from r1jax.evaluation.answering import Answering
-from r1jax.evaluation.judging import Extract, Reader, Term, judge
+from r1jax.evaluation.judging import Reader, Term, Vote, judge
 from r1jax.structs import Problem
 
 
@@ -32,7 +32,7 @@ class Benchmark:
   problems: Sequence[Problem]
   answering: Answering
   batch_size: int
-  judges: Mapping[str, tuple[Term, Extract]]
+  judges: Mapping[str, tuple[Term, Vote]]
   seed: int
   reader: Reader | None = None
 

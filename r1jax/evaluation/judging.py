@@ -13,8 +13,10 @@ from r1jax.evaluation import behaviour, estimators
 from r1jax.rewards import lenient, math_equal
 from r1jax.structs import Problem
 
-Extract = Callable[[str], str | None]
+Vote = Callable[[Problem, str], str | None]
 Term = Callable[[Problem, str], float]
+# Metadata that results are told by, where problems have it.
+GROUPS = ('depth', 'family', 'level', 'subject')
 
 
 class Reader(Protocol):
@@ -34,7 +36,7 @@ def judge(
   responses: Sequence[Sequence[str]],
   length_PG: np.ndarray,
   *,
-  judges: Mapping[str, tuple[Term, Extract]],
+  judges: Mapping[str, tuple[Term, Vote]],
   reader: Reader | None = None,
 ) -> dict[str, Any]:
   """Returns the evaluation of G responses to each of P problems.
@@ -44,31 +46,38 @@ def judge(
     responses: `[P][G]` texts.
     length_PG: their lengths in tokens.
     judges: by name, such as 'strict' and 'lenient': what decides that a response is right, and
-      what extracts the answer it votes for in cons@G. The first decides the curves by depth.
+      the answer it votes for in cons@G. The first decides what is told by groups of problems.
     reader: tells styles, and whether work before a check was right; without one, the last number
       before the check tells.
   """
   num_samples = len(responses[0])
   record: dict[str, Any] = {'num_problems': len(problems), 'num_samples': num_samples}
   correct: dict[str, np.ndarray] = {}
-  for name, (term, extract) in judges.items():
+  for name, (term, vote) in judges.items():
     correct[name] = np.array(
       [[term(p, text) for text in group] for p, group in zip(problems, responses)]
     )
+    right_P = correct[name].sum(axis=1)
     record[name] = {
-      'pass_at_1': _estimate(correct[name].mean(axis=1)),
-      f'pass_at_{num_samples}': _estimate(correct[name].max(axis=1)),
-      'cons_at_k': {**_estimate(_votes(problems, responses, extract)), 'k': num_samples},
+      f'pass_at_{k}': _estimate(estimators.pass_at_k(num_samples, right_P, k))
+      for k in _attempts(num_samples)
     }
+    votes_P = _votes(problems, responses, vote)
+    record[name]['cons_at_k'] = {**_estimate(votes_P), 'k': num_samples}
   record['length'] = {'mean': float(length_PG.mean()), 'std': float(length_PG.std())}
   record |= _checks(problems, responses, reader)
-  record['by_depth'] = _by(problems, 'depth', next(iter(correct.values())), length_PG)
-  record['by_family'] = _by(problems, 'family', next(iter(correct.values())), length_PG)
+  first_PG = next(iter(correct.values()))
+  for name in GROUPS:
+    if groups := _by(problems, name, first_PG, length_PG):
+      record[f'by_{name}'] = groups
   if reader is not None:
-    record['by_style'] = _by_style(
-      problems, responses, next(iter(correct.values())), length_PG, reader
-    )
+    record['by_style'] = _by_style(problems, responses, first_PG, length_PG, reader)
   return record
+
+
+def _attempts(num_samples: int) -> list[int]:
+  """Returns the k of pass@k: powers of two, and all."""
+  return [*(2**n for n in range((num_samples - 1).bit_length())), num_samples]
 
 
 def _estimate(score_P: np.ndarray) -> dict[str, float]:
@@ -76,11 +85,11 @@ def _estimate(score_P: np.ndarray) -> dict[str, float]:
   return {'mean': float(score_P.mean()), 'low': low, 'high': high}
 
 
-def _votes(problems, responses, extract: Extract) -> np.ndarray:
+def _votes(problems, responses, vote: Vote) -> np.ndarray:
   """Returns cons@G of each problem."""
   votes = [
     estimators.majority_at_k(
-      [extract(text) for text in group], problem.gold, len(group), equal=math_equal
+      [vote(problem, text) for text in group], problem.gold, len(group), equal=math_equal
     )
     for problem, group in zip(problems, responses)
   ]
@@ -139,13 +148,19 @@ def _by(problems, key: str, correct_PG: np.ndarray, length_PG: np.ndarray) -> di
   """Returns pass@1 and length of the problems that share a value of their metadata."""
   rows = defaultdict(list)
   for row, problem in enumerate(problems):
-    if key in problem.metadata:
-      rows[problem.metadata[key]].append(row)
+    if isinstance(problem.metadata.get(key), str | int):
+      rows[str(problem.metadata[key])].append(row)
   return {
-    str(value): {
+    value: {
       'pass_at_1': float(correct_PG[rows[value]].mean()),
       'length': float(length_PG[rows[value]].mean()),
       'num_problems': len(rows[value]),
     }
-    for value in sorted(rows)
+    for value in sorted(rows, key=number_first)
   }
+
+
+def number_first(text: str) -> tuple[bool, int, str]:
+  """Returns what to sort names of groups by: numbers by their size, then words."""
+  is_number = text.isdecimal() and len(text) < 20
+  return not is_number, int(text) if is_number else 0, text

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from r1jax.evaluation import charts
+from r1jax.evaluation.judging import number_first
 from r1jax.training import outcome, records
 
 Records = Sequence[Mapping[str, Any]]
@@ -86,7 +87,7 @@ def rewards(metrics: Records) -> Figure:
     if series := charts.points(metrics, key):
       charts.noisy(ax, series, color, width=2.0 if key == 'reward' else 1.4)
       last = charts.smooth(series).values[-1]
-      labels.append(charts.Label(last, f'{key.removeprefix("reward/")} {last:.2f}', color))
+      labels.append(charts.Label(last, f'{_short(key.removeprefix("reward/"))} {last:.2f}', color))
   charts.from_zero(ax)
   charts.label_ends(ax, labels)
   return fig
@@ -289,12 +290,17 @@ def _spread(ax: Axes, mean: charts.Points, std: charts.Points) -> None:
 
 
 def _bars(ax: Axes, base: Mapping[str, Any], trained: Mapping[str, Any], key: str) -> None:
-  depths = sorted({*base, *trained}, key=int)
+  depths = sorted({*base, *trained}, key=number_first)
   for shift, values, color in ((-0.2, base, charts.GREY), (0.2, trained, charts.BLUE)):
     known = {place: values[d][key] for place, d in enumerate(depths) if d in values}
     bars = {place + shift: height for place, height in known.items() if height is not None}
     ax.bar(list(bars), list(bars.values()), width=0.38, color=color)
   ax.set_xticks(range(len(depths)), labels=[str(depth) for depth in depths])
+
+
+def _short(name: str) -> str:
+  """Returns the end of a long name, such as the path of a reward term."""
+  return name if len(name) <= 24 else f'…{name[-23:]}'
 
 
 def _inside(metrics: Records, prefix: str) -> list[str]:

@@ -7,14 +7,20 @@ what lies in the folder of the run, and leaves out what is not there yet.
 
   step, split            when, and on which problems
   num_problems, num_samples
-  strict                 {pass_at_1: {mean, low, high}, cons_at_k: {mean, low, high, k}}: right, and
-                         in the format asked for; low and high bound the 95% interval over problems
+  strict                 {pass_at_1: {mean, low, high}, pass_at_2: ..., pass_at_4: ..., up to all
+                         samples, cons_at_k: {mean, low, high, k}}: right, and in the format asked
+                         for; low and high bound the 95% interval over problems
   lenient                the same, where the last number counts, tags or not
-  length                 {mean}: tokens of a response
+  length                 {mean, std}: tokens of a response
+  truncated_fraction     share of answers that the limit ended
   checks_itself          share of answers that check themselves
   check_wrong_to_right   share of checks that turn a wrong answer into a right one
   check_right_to_wrong   share of checks that turn a right answer into a wrong one
-  by_depth               {depth: {pass_at_1, length}}
+  check_stayed_wrong     share of checks of a wrong answer that leave it wrong
+  by_depth               {depth: {pass_at_1, length, num_problems}}, by the first judge; so too
+                         by_family, by_level, by_subject, where problems have such metadata
+  by_style               {style: {share, pass_at_1, length}}, where a task can tell styles
+  seconds                that the evaluation took
 
 `summary.json` holds the evaluations `base` and `trained`, and `seconds`, `tokens` and `steps`.
 `config.json` holds `config`, the resolved config, and `versions` of code and libraries.

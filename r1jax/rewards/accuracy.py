@@ -26,8 +26,9 @@ def reward(problem: structs.Problem, response: str) -> float:
 def extract_answer(response: str) -> str | None:
   r"""Returns the final answer of a response as written, or None if it gives none.
 
-  The last complete `<answer>` block after the reasoning counts; if it holds a box, the box. Without
-  such a block the last `\boxed{}` after the reasoning counts.
+  The last complete `<answer>` block after the reasoning counts; if it holds a box, the box,
+  whatever the words around it say. Without such a block the last `\boxed{}` after the reasoning
+  counts. What follows the block has no effect: that nothing should is the format's to say.
   """
   final = tags.strip_reasoning(response)
   block = tags.answer_block(final)

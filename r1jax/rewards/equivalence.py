@@ -5,13 +5,14 @@ currency, mixed numbers and expressions are never read as numbers, and texts are
 letter. Numbers are compared by exact arithmetic, never as floats: 1/3 is not 0.3333333333333333.
 """
 
+import functools
 import re
 from fractions import Fraction
 
 from r1jax.text import tags
 
-# A number longer than this is compared as text; CPython converts no more than 4,300 digits.
-MAX_NUMBER_LENGTH = 4000
+# A number longer than this is compared as text, so that equality is quickly told.
+MAX_NUMBER_LENGTH = 400
 # Layers such as `$\text{5}$.` around an answer; more of them are no answer but an attack.
 MAX_WRAPPERS = 8
 _WRAPPERS = re.compile(
@@ -20,7 +21,7 @@ _WRAPPERS = re.compile(
   r'|\\\(((?:(?!\\[()]).)+)\\\)'
   r'|\\\[((?:(?!\\[\[\]]).)+)\\\]'
   r'|\\(?:text|textbf|mathrm|mathbf|mbox)\{([^{}]+)\}'
-  r'|(.*[^.])[.。]',
+  r'|(.*[^.。])[.。]',
   re.DOTALL,
 )
 
@@ -31,22 +32,40 @@ def math_equal(answer: str, gold: str) -> bool:
   Around either, space, LaTeX's wrappers (`$...$`, `\(...\)`, `\[...\]`, `\text{...}`) and one full
   stop do not count. Numbers are integers, decimals, `a/b` and `\frac{a}{b}` of integers, with a
   sign or without, thousands separated in strict groups of three or not at all. All else must be
-  the same text, case included. An empty answer equals nothing, not even an empty gold answer.
+  the same text, case included, save that `\%` is `%`. An empty answer equals nothing, not even an
+  empty gold answer.
 
   Args:
     answer: what was answered, without tags or box.
     gold: the right answer.
   """
-  answer, gold = _trim(answer), _trim(gold)
-  if answer == gold:
-    return bool(answer)
-  value = _exact_value(answer)
-  return value is not None and value == _exact_value(gold)
+  value = _meaning(answer)
+  return value is not None and value == _meaning(gold)
+
+
+def _meaning(text: str) -> Fraction | str | None:
+  """Returns the number that a text is, or else the text, trimmed; None if nothing is left."""
+  return _read_again(text) if len(text) <= MAX_NUMBER_LENGTH else _read(text)
+
+
+def _read(text: str) -> Fraction | str | None:
+  trimmed = _trim(text)
+  value = _exact_value(trimmed)
+  return (trimmed or None) if value is None else value
+
+
+# Votes compare every answer of a group with others; long texts are not worth the memory.
+_read_again = functools.lru_cache(maxsize=4096)(_read)
+
+
+def is_number(text: str) -> bool:
+  """Returns whether a text is read as a number."""
+  return isinstance(_meaning(text), Fraction)
 
 
 def _trim(text: str) -> str:
   """Returns the text without what may stand around an answer, runs of space made one."""
-  text = ' '.join(text.split()).replace('−', '-')
+  text = ' '.join(text.split()).replace('−', '-').replace('\\%', '%')
   for _ in range(MAX_WRAPPERS):
     wrapped = _WRAPPERS.fullmatch(text)
     if not wrapped:

@@ -1,20 +1,23 @@
-"""Lenient accuracy: does the last number of the response equal the gold answer?
+"""Lenient accuracy: is the last number of the response the gold answer, tags or not?
 
 For measurement, not for training: it ignores tags and reasoning, so that learning the format is not
-mistaken for learning to reason. It reads numbers only; for a gold answer that is none it is 0.
+mistaken for learning to reason. Where the gold answer is no number, the final answer counts as it
+does for `accuracy`.
 """
 
 from r1jax import structs
-from r1jax.rewards import equivalence
+from r1jax.rewards import accuracy, equivalence
 from r1jax.text import tags
 
 
 def reward(problem: structs.Problem, response: str) -> float:
   """Returns 1 if the last number anywhere in the response equals the gold answer, else 0."""
-  answer = extract_answer(response)
+  answer = vote(problem, response)
   return float(answer is not None and equivalence.math_equal(answer, problem.gold))
 
 
-def extract_answer(response: str) -> str | None:
+def vote(problem: structs.Problem, response: str) -> str | None:
   """Returns the last number of the response as written, or None if it has none."""
+  if not equivalence.is_number(problem.gold):
+    return accuracy.extract_answer(response)
   return tags.last_number(response)

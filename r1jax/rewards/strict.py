@@ -13,6 +13,7 @@ def reward(problem: structs.Problem, response: str) -> float:
   return accuracy.reward(problem, response) * format.reward(problem, response)
 
 
-def extract_answer(response: str) -> str | None:
+def vote(problem: structs.Problem, response: str) -> str | None:
   """Returns the final answer of a response that is in the format, or None."""
+  del problem
   return accuracy.extract_answer(response) if format.is_well_formed(response) else None

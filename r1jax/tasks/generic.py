@@ -2,8 +2,8 @@
 
   {"id": "7", "question": "What is 6 * 7?", "answer": "42", "level": 1}
 
-The id may be left out; further fields, here the level, become metadata that evaluation can group
-by. For other field names call `jsonl.load`.
+The id may be left out; further fields become metadata, and results are told by `level`, `subject`,
+`family` and `depth` where problems have them. For other field names call `jsonl.load`.
 """
 
 import os

@@ -103,6 +103,8 @@ def _row(text: bytes) -> Row:
     raise ValueError(
       f'malformed JSON ({error.msg} at column {error.colno}); a row is one object on one line'
     ) from error
+  except RecursionError as error:
+    raise ValueError('too deeply nested; a row is one object with plain fields') from error
   except UnicodeDecodeError as error:
     raise ValueError(f'not UTF-8 ({error.reason}, byte {error.start}); re-encode it') from error
   if not isinstance(row, dict):

@@ -1,5 +1,6 @@
 """Hugging Face tokenizers: any `tokenizer.json`, through the `tokenizers` library."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -76,9 +77,14 @@ class HuggingFace:
     return self._tokenizer.encode(text, add_special_tokens=False).ids
 
   def decode(self, ids: Sequence[int]) -> str:
-    """Returns the text of ids; special tokens and ids beyond the vocabulary have none."""
-    known = [int(id) for id in ids if 0 <= id < self.vocab_size]
-    return self._tokenizer.decode(known, skip_special_tokens=True)
+    """Returns the text of ids, special tokens by their names; U+FFFD for those beyond them."""
+    runs = itertools.groupby(map(int, ids), lambda id: self._tokenizer.id_to_token(id) is not None)
+    return ''.join(
+      self._tokenizer.decode(list(run), skip_special_tokens=False)
+      if known
+      else '\ufffd' * len([*run])
+      for known, run in runs
+    )
 
   def piece(self, id: int) -> str:
     """Returns how the vocabulary writes an id; raises IndexError for one beyond it."""

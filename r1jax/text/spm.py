@@ -2,12 +2,13 @@
 
 A tokenizer trained here is *plain*: text is taken as it is (no normalisation, a space is a space,
 no piece spans a space but at its start), characters beyond the vocabulary fall back to bytes, so
-that `decode(encode(text)) == text` for any text, and a text cut before a space or a line break is
-tokenized like the beginning of the whole. It is also written as a Hugging Face `tokenizer.json`
-that encodes alike.
+that `decode(encode(text)) == text` for any text that UTF-8 can say, and a text cut before a space
+or a line break is tokenized like the beginning of the whole. It is also written as a Hugging Face
+`tokenizer.json` that encodes alike.
 """
 
 import io
+import itertools
 import os
 import pathlib
 import tempfile
@@ -74,9 +75,19 @@ class SentencePiece:
     return self._processor.encode(text)
 
   def decode(self, ids: Sequence[int]) -> str:
-    """Returns the text of ids; control pieces and ids beyond the vocabulary have none."""
-    known = [int(id) for id in ids if 0 <= id < self.vocab_size]
-    return self._processor.decode(known)
+    """Returns the text of ids, control pieces by their names; U+FFFD for those beyond them."""
+    runs = itertools.groupby(map(int, ids), self._has_text)
+    return ''.join(
+      self._processor.decode(list(run)) if has_text else ''.join(map(self._name, run))
+      for has_text, run in runs
+    )
+
+  def _has_text(self, id: int) -> bool:
+    within = 0 <= id < self.vocab_size
+    return within and not (self._processor.is_control(id) or self._processor.is_unused(id))
+
+  def _name(self, id: int) -> str:
+    return self.piece(id) if 0 <= id < self.vocab_size else '\ufffd'
 
   def piece(self, id: int) -> str:
     """Returns how the vocabulary writes an id."""

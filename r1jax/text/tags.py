@@ -15,16 +15,19 @@ _TAG = re.compile(f'({"|".join(TAGS)})')
 # The brace that opens a box, an escaped character (so that `\{` is no brace), or a brace.
 _BRACE = re.compile(r'(?P<box>\\boxed\s*+\{)|\\.|[{}]', re.DOTALL)
 
-SEPARATOR = re.compile(r',|\{,\}|\\,')
-_INTEGER = rf'(?:[1-9][0-9]{{0,2}}(?:(?:{SEPARATOR.pattern})[0-9]{{3}})++(?![0-9])|[0-9]++)'
-_TEX_PART = rf'\{{\s*+([-+−]?{_INTEGER})\s*+\}}'
-# Groups: sign; numerator and denominator in LaTeX; the same with a slash; decimal. A digit within
-# a word (`x2`) starts no number, and a hyphen after a digit or a word (`5-3`) is no sign.
+SEPARATOR = re.compile(r',\\!|,|\{,\}|\\,')
+# Thousands that are separated: their groups are bounded, so that a search takes linear time.
+_GROUPS = rf'(?:(?:{SEPARATOR.pattern})[0-9]{{3}}){{1,40}}+'
+_INTEGER = rf'(?:[1-9][0-9]{{0,2}}{_GROUPS}(?!(?:{SEPARATOR.pattern})?[0-9]{{3}}|[0-9])|[0-9]++)'
+_TEX_PART = rf'(?:\{{\s*+([-+−]?{_INTEGER})\s*+\}}|([0-9]))'
+# Groups: sign; numerator and denominator in LaTeX, each in braces or as a digit; the same with a
+# slash; decimal. A digit within a word (`x2`), an exponent or a root starts no number, and a hyphen
+# after a digit or a word (`5-3`) is no sign.
 NUMBER = re.compile(
-  r'(?<![A-Za-z0-9_])((?<![)\]}])[-+−])?'
-  rf'(?:\\[dt]?frac\s*+{_TEX_PART}\s*+{_TEX_PART}'
+  r'(?<![A-Za-z0-9_^])(?<!\^\{)(?<!\\sqrt\{)((?<![)\]}])[-+−])?'
+  rf'(?:\\[cdt]?frac\s*+{_TEX_PART}\s*+{_TEX_PART}(?![0-9])'
   rf'|({_INTEGER}) ?/ ?({_INTEGER})(?!\.?[0-9])'
-  rf'|({_INTEGER}(?:\.[0-9]++)?|\.[0-9]++))'
+  rf'|({_INTEGER}(?:\.[0-9]++)?|(?<!\.)\.[0-9]++))'
 )
 
 

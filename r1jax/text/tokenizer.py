@@ -28,7 +28,11 @@ class Tokenizer(Protocol):
     ...
 
   def decode(self, ids: Sequence[int]) -> str:
-    """Returns the text of ids without control tokens; broken bytes become U+FFFD."""
+    """Returns the text of ids, in which nothing is hidden.
+
+    Control tokens stand there by their names; broken bytes, and ids beyond the vocabulary, become
+    U+FFFD.
+    """
     ...
 
   def piece(self, id: int) -> str:

@@ -62,39 +62,6 @@ def test_answer_before_check_is_the_last_number_before_the_first_check(text, ans
   assert behaviour.answer_before_check(text) == answer
 
 
-def test_check_outcomes_by_hand():
-  texts = {
-    '71. Check: 72': 'wrong to right',
-    '70. Check: 71. Wait, 72': 'wrong to right',
-    '72.0. Check: 71': 'right to wrong',
-    '72. Check: 72.': 'right',
-    '144/2. Check: yes': 'right',
-    '72. Wait, 73. Check: 72': 'right',
-    '71. Check: 70': 'wrong',
-    'Check: 72': 'checks without an answer before',
-    '72': 'does not check',
-    '': 'does not check',
-  }
-  assert behaviour.check_outcomes(list(texts), ['72'] * len(texts)) == behaviour.CheckOutcomes(
-    num_texts=10,
-    num_checking=8,
-    wrong_to_right=2,
-    right_to_wrong=1,
-    stayed_right=3,
-    stayed_wrong=1,
-  )
-
-
-def test_check_outcomes_compare_each_text_with_its_own_gold():
-  outcomes = behaviour.check_outcomes(['1. Check: 2', '1. Check: 2'], ['1', '2'])
-  assert (outcomes.right_to_wrong, outcomes.wrong_to_right) == (1, 1)
-
-
-def test_check_outcomes_need_a_gold_answer_for_each_text():
-  with pytest.raises(ValueError, match='2 texts with 1 gold answers'):
-    behaviour.check_outcomes(['1', '2'], ['1'])
-
-
 @pytest.mark.parametrize('unit', ['.', ' ', '\n', 'wai', 'chec', 're', '等', '. but '])
 def test_hostile_text_takes_linear_time(unit):
   text = unit * (300_000 // len(unit))

@@ -8,13 +8,13 @@ import pytest
 
 from r1jax.evaluation.answering import Answers
 from r1jax.evaluation.benchmark import Benchmark
-from r1jax.rewards import accuracy, lenient
+from r1jax.rewards import lenient, strict
 from r1jax.structs import Problem, Prompts, Rollouts
 from r1jax.training import records
 
 JUDGES = {
-  'strict': (accuracy.reward, accuracy.extract_answer),
-  'lenient': (lenient.reward, lenient.extract_answer),
+  'strict': (strict.reward, strict.vote),
+  'lenient': (lenient.reward, lenient.vote),
 }
 PROBLEMS = [Problem(f'p{i}', f'question {i}', str(i)) for i in range(7)]
 GROUP = 3
@@ -31,7 +31,10 @@ class Echo:
     self.params, self.key = params, key
     count = len(problems)
     addresses = range(first_address, first_address + count)
-    texts = [[p.gold, f'<answer>{a}</answer>', 'no idea'] for p, a in zip(problems, addresses)]
+    texts = [
+      [p.gold, f'<think>so</think><answer>{a}</answer>', 'no idea']
+      for p, a in zip(problems, addresses)
+    ]
     numbers_PG = np.array([[int(p.gold)] * GROUP for p in problems])
     rollouts = Rollouts(
       prompts=Prompts(np.zeros((count, 1)), np.ones(count), np.array(addresses)),

@@ -5,13 +5,13 @@ import pytest
 
 from r1jax.evaluation import estimators
 from r1jax.evaluation.judging import judge
-from r1jax.rewards import accuracy, lenient
+from r1jax.rewards import lenient, strict
 from r1jax.structs import Problem
 from r1jax.tasks.world import reading
 
 JUDGES = {
-  'strict': (accuracy.reward, accuracy.extract_answer),
-  'lenient': (lenient.reward, lenient.extract_answer),
+  'strict': (strict.reward, strict.vote),
+  'lenient': (lenient.reward, lenient.vote),
 }
 
 
@@ -20,12 +20,16 @@ def problem(id, gold, depth, family='sum'):
   return Problem(id, f'question {id}', gold, metadata)
 
 
-# Right in which sense: strict needs the tags, lenient the last number.
+def formatted(answer):
+  return f'<think>so</think><answer>{answer}</answer>'
+
+
+# Right in which sense: strict needs the format, lenient the last number.
 PROBLEMS = [problem('a', '7', 1), problem('b', '12', 3), problem('c', '5', 3, 'story')]
 RESPONSES = [
-  ['<answer>7</answer>', '7', 'it is 8', 'it is 7'],
-  ['<answer>12</answer>', '<answer>12.0</answer>', '<answer>13</answer>', 'nothing'],
-  ['2', '5 or 6', '<answer>6</answer>', '<answer>6</answer>'],
+  [formatted(7), '7', 'it is 8', '<answer>7</answer>'],
+  [formatted(12), formatted('12.0'), formatted(13), 'nothing'],
+  ['2', '5 or 6', formatted(6), formatted(6)],
 ]
 LENGTH_PG = np.array([[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]])
 
@@ -44,6 +48,8 @@ def test_shares_by_hand(record):
   # Strict: 1/4, 2/4, 0. Lenient: 3/4, 2/4, 0.
   assert means(record, 'pass_at_1') == pytest.approx([3 / 12, 5 / 12])
   assert means(record, 'pass_at_4') == pytest.approx([2 / 3, 2 / 3])
+  # Of two drawn from four, of which c are right: 1 - C(4 - c, 2) / 6.
+  assert means(record, 'pass_at_2') == pytest.approx([(3 / 6 + 5 / 6) / 3, (1 + 5 / 6) / 3])
   # Votes. Strict: 7 alone; 12 twice against 13; 6 alone. Lenient: 7 against 8; the same; 6 wins.
   assert means(record, 'cons_at_k') == pytest.approx([2 / 3, 2 / 3])
   assert record['strict']['cons_at_k']['k'] == 4
@@ -88,8 +94,15 @@ def test_depths_come_in_the_order_of_numbers():
 
 def test_a_problem_without_metadata_is_judged_all_the_same():
   found = judge([Problem('x', '?', '3')], [['3', '4']], np.ones((1, 2)), judges=JUDGES)
-  assert found['by_depth'] == {} and found['by_family'] == {}
+  assert not {'by_depth', 'by_family', 'by_level'} & found.keys()
   assert found['lenient']['pass_at_1']['mean'] == 0.5
+
+
+def test_metadata_of_any_kind_is_grouped_or_left_alone():
+  kinds = [10, 2, 'hard', 'easy', True, ['a'], {'b': 1}, None, 1.5]
+  problems = [Problem(str(n), '?', '1', {'level': kind}) for n, kind in enumerate(kinds)]
+  found = judge(problems, [['1']] * len(kinds), np.ones((len(kinds), 1)), judges=JUDGES)
+  assert list(found['by_level']) == ['2', '10', 'True', 'easy', 'hard']
 
 
 CHECKS = [
@@ -118,11 +131,12 @@ def test_without_a_check_there_is_no_share_of_checks():
 
 
 def test_a_reader_tells_styles_and_work_before_a_check():
-  asked = Problem('a', '3+4-2=?', '5', {'depth': 2, 'family': 'sum', 'values': [7, 5]})
+  steps = {'start': 3, 'steps': [['+', 4], ['-', 2]], 'values': [7, 5]}
+  asked = Problem('a', '3+4-2=?', '5', {'depth': 2, 'family': 'sum', **steps})
   texts = [
-    '3+4=7, 7-2=5. <answer>5</answer>',
-    '3+4=8. Wait, 3+4=7, 7-2=5. <answer>5</answer>',
-    '3+4-2=5. <answer>5</answer>',
+    '<think>3+4=7, 7-2=5.</think><answer>5</answer>',
+    '<think>3+4=8. Wait, 3+4=7, 7-2=5.</think><answer>5</answer>',
+    '<think>3+4-2=5.</think><answer>5</answer>',
     '<answer>6</answer>',
   ]
   found = judge([asked], [texts], np.array([[10, 30, 6, 2]]), judges=JUDGES, reader=reading)

@@ -134,6 +134,19 @@ def test_health_has_a_panel_a_sign_with_its_unit():
   assert 'clipped tokens' in panels
 
 
+def test_a_long_name_of_a_reward_term_leaves_room_for_the_curves():
+  key = 'reward/my_project.rewards.language_consistency_of_english_and_chinese'
+  fig = plots.rewards([{'step': step, 'reward': 1.0, key: 0.5} for step in (1, 2, 3)])
+  assert '…_of_english_and_chinese 0.50' in texts(fig)
+  assert fig.axes[0].get_position().width > 0.4
+
+
+def test_depths_that_are_words_are_drawn_after_numbers():
+  told = {name: {'pass_at_1': 0.5, 'length': 3.0} for name in ('hard', '10', '2')}
+  accuracy, _ = plots.by_depth({'by_depth': told}, {'by_depth': told}).axes
+  assert [label.get_text() for label in accuracy.get_xticklabels()] == ['2', '10', 'hard']
+
+
 def test_seconds_are_stacked_to_the_whole_step():
   metrics = [
     {'step': 1, 'seconds/sample': 2.0, 'seconds/update': 1.0},

@@ -30,3 +30,11 @@ def test_last_number_counts(response, score):
 
 def test_reads_numbers_only():
   assert lenient.reward(structs.Problem(id='p', question='?', gold='Paris'), 'Paris') == 0.0
+
+
+def test_where_the_gold_answer_is_no_number_the_final_answer_counts():
+  root = structs.Problem(id='p', question='?', gold=r'2\sqrt{3}')
+  assert lenient.reward(root, r'so \boxed{2\sqrt{3}}') == 1.0
+  assert lenient.reward(root, r'so \boxed{2}') == 0.0
+  three = structs.Problem(id='p', question='?', gold='3')
+  assert lenient.reward(three, r'so \boxed{2\sqrt{3}}') == 0.0

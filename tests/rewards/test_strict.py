@@ -24,5 +24,5 @@ def test_right_and_in_the_format(response, value):
 
 
 def test_only_what_is_in_the_format_has_a_vote():
-  assert strict.extract_answer('<think>t</think><answer> 7 </answer>') == '7'
-  assert strict.extract_answer('<answer>7</answer>') is None
+  assert strict.vote(PROBLEM, '<think>t</think><answer> 7 </answer>') == '7'
+  assert strict.vote(PROBLEM, '<answer>7</answer>') is None

@@ -155,7 +155,9 @@ def test_control_tokens(trained, exported):
     assert (each.pad_id, each.eos_id, each.bos_id) == (0, 1, None)
     assert each.vocab_size == 768
     assert each.piece(each.eos_id) == '<eos>'
-    assert each.decode([each.eos_id, *each.encode('7'), each.pad_id, each.eos_id]) == '7'
+    ids = [each.eos_id, *each.encode('7'), each.pad_id, *each.encode('2'), each.eos_id]
+    assert each.decode(ids) == '<eos>7<pad>2<eos>', 'what was sampled is not hidden'
+    assert each.decode([*each.encode('7'), each.vocab_size, each.vocab_size + 9]) == '7\ufffd\ufffd'
     # A text cannot end itself.
     assert not {each.eos_id, each.pad_id} & set(each.encode('a<eos><pad>'))
 
@@ -164,7 +166,7 @@ def test_a_vocabulary_without_enough_words_is_filled(trained):
   small = spm.train_sentencepiece(['one two'] * 3, vocab_size=700)
   assert small.vocab_size == 700
   assert small.piece(699).startswith('<reserved_')
-  assert small.decode([699]) == ''
+  assert small.decode([699]) == small.piece(699)
   assert small.decode(small.encode('one <reserved_0>')) == 'one <reserved_0>'
 
 

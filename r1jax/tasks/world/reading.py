@@ -4,15 +4,18 @@ import re
 
 from r1jax.structs import Problem
 
-_EQUATION = re.compile(r'(\d+)((?:[-+*/]\d+)+)=(\d+)')
-_STEP = re.compile(r'[-+*/]\d+')
+# The runs of steps are bounded, so that a search takes time linear in the text.
+_EQUATION = re.compile(
+  r'(?<![0-9])([0-9]{1,4})((?: ?[-+*/] ?[0-9]{1,4}){1,16}+) ?= ?([0-9]{1,4})(?![0-9])'
+)
+_STEP = re.compile(r'([-+*/]) ?([0-9]+)')
 
 
 def style(problem: Problem, response: str) -> str:
   """Returns the style of a response by its equations: 'blurt', 'careless' or 'careful'.
 
-  Careful work has an equation for every step of the problem, and none that does two steps at once;
-  careless work has some equation, a blurt has none.
+  Careful work has at least as many equations as the problem has steps, and none that does two steps
+  at once; careless work has some equation, a blurt has none. Whether they are right is not asked.
   """
   equations = _EQUATION.findall(response)
   if not equations:
@@ -23,12 +26,23 @@ def style(problem: Problem, response: str) -> str:
 
 
 def right_so_far(problem: Problem, work: str) -> bool | None:
-  """Returns whether every equation in the beginning of a response has the step's right value.
+  """Returns whether every equation in the beginning of a response is right; None if it has none.
 
-  None if it has no equation, or more of them than the problem has steps.
+  An equation is right if it goes from one value of the problem's chain to a later one by the steps
+  between them: steps may be taken at once, or left out.
   """
-  values = [int(value) for _, _, value in _EQUATION.findall(work)]
-  expected = problem.metadata['values'][: len(values)]
-  if not values or len(values) > len(problem.metadata['values']):
-    return None
-  return values == expected
+  values = [problem.metadata['start'], *problem.metadata['values']]
+  steps = [tuple(step) for step in problem.metadata['steps']]
+  equations = _EQUATION.findall(work)
+  return all(_follows(equation, values, steps) for equation in equations) if equations else None
+
+
+def _follows(equation: tuple[str, str, str], values: list[int], steps: list[tuple]) -> bool:
+  left, text, right = equation
+  taken = [(op, int(operand)) for op, operand in _STEP.findall(text)]
+  return any(
+    values[first] == int(left)
+    and steps[first : first + len(taken)] == taken
+    and values[first + len(taken)] == int(right)
+    for first in range(len(steps) - len(taken) + 1)
+  )
