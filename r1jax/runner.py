@@ -23,7 +23,7 @@ from r1jax import build
 from r1jax.evaluation import plots, report
 from r1jax.stages.policy import Policy
 from r1jax.training import records
-from r1jax.training.clock import Clock
+from r1jax.training.clock import Clock, peak_bytes
 from r1jax.training.interrupt import Stopped, StopRequest
 from r1jax.training.lock import exclusive
 from r1jax.training.progress import print_outcome
@@ -109,7 +109,7 @@ def _train(
     raise
   with records.full_disk_explained(folder / 'model'):
     policy.save(folder / 'model', dtype=export_dtype)
-  summary['seconds'] = clock.tick()
+  summary |= {'seconds': clock.tick(), 'peak_bytes': peak_bytes()}
   # Whole or absent: a summary says that the stage is done.
   records.replace_file(folder / 'summary.json', json.dumps(summary, indent=1).encode())
 

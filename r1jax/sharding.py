@@ -204,11 +204,13 @@ def place(tree: Any, mesh: Mesh | None, axis: int = 0) -> Any:
 def splits_tokens() -> bool:
   """Returns True inside a mesh that splits the tokens of a sequence."""
   mesh = jax.sharding.get_abstract_mesh()
-  return not mesh.empty and mesh.shape['context'] > 1
+  return not mesh.empty and mesh.shape.get('context', 1) > 1
 
 
 def constrain(array: jax.Array, *axes: str | None) -> jax.Array:
   """Asks the compiler to split an activation as the table says; nothing without a mesh.
+
+  Axes that the mesh has not are left out, so that models run within a mesh of one's own.
 
   Args:
     array: inside a jitted function.
@@ -221,8 +223,9 @@ def constrain(array: jax.Array, *axes: str | None) -> jax.Array:
   spec = []
   for size, axis in zip(array.shape, axes, strict=True):
     names = None if axis is None else MESH_AXES[axis]
-    parts = math.prod(shape[n] for n in ((names,) if isinstance(names, str) else names or ()))
-    spec.append(names if size % parts == 0 else None)
+    known = tuple(n for n in ((names,) if isinstance(names, str) else names or ()) if n in shape)
+    parts = math.prod(shape[n] for n in known)
+    spec.append(known if known and size % parts == 0 else None)
   return jax.lax.with_sharding_constraint(array, PartitionSpec(*spec))
 
 

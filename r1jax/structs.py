@@ -60,9 +60,10 @@ class Experts:
   """The experts that each token chose, in order of choice; for replay (Q choices a token).
 
   Attributes:
-    prefix_NPSQ: for prompt tokens but the last, in each of N expert layers.
+    prefix_NPSQ: for prompt tokens but the last (so max(S - 1, 1) of them), in each of N expert
+      layers; content at and after that has no meaning.
     suffix_NPGTQ: for the tokens that are inputs of the suffix: entry t routed the token whose
-      output predicts completion token t.
+      output predicts completion token t; content at and after the length has no meaning.
   """
 
   prefix_NPSQ: Array

@@ -16,9 +16,9 @@ from r1jax import sharding
 from r1jax.algorithms import grpo, kl, measures, ratios, reductions, surrogate
 from r1jax.decoding import Sampler, generate, generation
 from r1jax.decoding.scoring import score
-from r1jax.model import Transformer, sizes
+from r1jax.model import Transformer, moe, sizes
 from r1jax.sharding import MeshShape
-from r1jax.stages import rl_batch, rl_step
+from r1jax.stages import pretrain, rl_batch, rl_step
 from r1jax.stages.rl_batch import Batch
 from r1jax.structs import Experts, Prompts
 from r1jax.training.optimizer import AdamW, adamw, warmup_constant
@@ -163,6 +163,15 @@ def test_constraints_are_nothing_on_one_device():
   np.testing.assert_array_equal(sharding.place({'x': x}, None)['x'], x)
 
 
+def test_models_run_within_a_mesh_of_ones_own():
+  mesh = jax.make_mesh((1,), ('mine',), axis_types=(jax.sharding.AxisType.Auto,))
+  tokens_BL = np.arange(8, dtype=np.int32).reshape(2, 4)
+  expected = Transformer(DENSE).apply({'params': host_params(DENSE)}, tokens_BL).logits_BLV
+  with jax.set_mesh(mesh):
+    found = Transformer(DENSE).apply({'params': host_params(DENSE)}, tokens_BL).logits_BLV
+  np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 # What follows runs on 8 devices, in an interpreter that has them.
 
 NUM_DEVICES = 8
@@ -187,11 +196,12 @@ def test_on_eight_devices():
     text=True,
   )
   assert run.returncode == 0, run.stdout + run.stderr
-  assert f'{3 * len(CASES)} passed' in run.stdout, run.stdout
+  with_experts = sum(config.moe is not None for _, config in CASES.values())
+  assert f'{4 * len(CASES) + with_experts} passed' in run.stdout, run.stdout
 
 
 # Of both models, all of what is split over two devices has an even size.
-# Latent attention and experts, whose dispatch groups tokens by expert.
+# Latent attention and experts, computed densely where tokens are as few as here, or in blocks.
 EXPERTS = dataclasses.replace(
   V3_CONFIG,
   vocab_size=20,
@@ -200,11 +210,14 @@ EXPERTS = dataclasses.replace(
   num_mtp=0,
   moe=dataclasses.replace(V3_CONFIG.moe, width=8),
 )
+# Both kinds of layers.
+STACKS = dataclasses.replace(EXPERTS, num_dense_layers=1)
 DENSE = dataclasses.replace(GQA_CONFIG, vocab_size=20)
 CASES = {
   'data, fsdp, tensor': (MeshShape(data=2, fsdp=2, tensor=2), EXPERTS),
   'fsdp, tensor, expert': (MeshShape(data=1, fsdp=2, tensor=2, expert=2), EXPERTS),
   'fsdp, tensor, context': (MeshShape(data=1, fsdp=2, tensor=2, context=2), DENSE),
+  'data, expert, context': (MeshShape(data=2, expert=2, context=2), STACKS),
 }
 P, G, T, S = 4, 2, 6, 5
 STOP = (0, 5, 11)
@@ -346,6 +359,49 @@ def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
   state, _ = step(state, [batch])
   assert state.updates == 2
   assert step._whole._cache_size() == 1
+
+
+def in_blocks(config, mesh):
+  """The gradient of the step's loss, with the experts' work grouped in blocks."""
+  step = step_of(config)
+  params = sharding.place_parameters(host_params(config), mesh)
+  return jax.device_get(step._gradient(params, rl_batch.placed(host_batch(config), mesh)))
+
+
+def test_experts_in_blocks_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
+  config, mesh = on_mesh
+  if config.moe is None:
+    pytest.skip('a model without experts')
+  monkeypatch.setattr(moe, 'BLOCK_ROWS', (2, 4))
+  calls, plain = [], moe.in_blocks
+  monkeypatch.setattr(moe, 'in_blocks', lambda *args: calls.append(1) or plain(*args))
+  found = in_blocks(config, mesh)
+  assert calls, 'blocks of this size hold more rows than all experts'
+  with one_device():
+    expected = in_blocks(config, None)
+  assert_close((found[0], found[2]), (expected[0], expected[2]))
+
+
+def pretraining_gradient(config, mesh):
+  model = Transformer(config)
+  loss = functools.partial(
+    pretrain.loss, model=model, mtp_weight=0.3, balance_weight=0.1, chunk_tokens=None
+  )
+  tokens_BL = np.random.default_rng(2).integers(20, size=(P, 2 * T)).astype(np.int32)
+  rows = pretrain.Rows(tokens_BL, np.full(tokens_BL.shape, 1 / tokens_BL.size, np.float32))
+  params = sharding.place_parameters(host_params(config), mesh)
+  value, tree = jax.jit(jax.value_and_grad(lambda p, r: loss(p, r)[0]))(
+    params, sharding.place(rows, mesh)
+  )
+  return jax.device_get((value, tree))
+
+
+def test_multi_token_prediction_on_a_mesh_equals_one_device(on_mesh):
+  config, mesh = on_mesh
+  config = dataclasses.replace(config, num_mtp=1)
+  found = pretraining_gradient(config, mesh)
+  with one_device():
+    assert_close(found, pretraining_gradient(config, None))
 
 
 def sample(config, params, mesh):

@@ -1,34 +1,32 @@
 """R1-Zero on the built-in world: three seeds, three controls, and the base model's pass@64.
 
-  python experiments/r1_zero/run.py --workdir=runs/r1_zero
-  python experiments/r1_zero/plot.py --workdir=runs/r1_zero
+  python experiments/r1_zero/run.py --workdir=runs/r1_zero_claim
+  python experiments/r1_zero/plot.py --workdir=runs/r1_zero_claim
 
-Each run is `configs/zero.py` with the changes that `RUNS` names; finished ones are not run again.
-Results go to `results.jsonl` beside this file, a line a run.
+Each run is `configs/zero.py` with the changes that `RUNS` names, in a process of its own; one that
+was stopped goes on, and a finished one is not run again. Results go to `results.jsonl` beside this
+file, a line a run.
 """
 
 import datetime
 import importlib.util
 import json
 import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import jax
 from absl import app, flags, logging
 from ml_collections import ConfigDict
 
 from r1jax import build, runner
-from r1jax.decoding import Sampler
-from r1jax.evaluation.answering import Answering
-from r1jax.evaluation.benchmark import Benchmark
-from r1jax.tasks.world import World, reading
-from r1jax.text.templates import r1_zero
+from r1jax.training import records
 from r1jax.training.allocator import keep_pages
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-_WORKDIR = flags.DEFINE_string('workdir', 'runs/r1_zero', 'Folder of the runs.')
+RESULTS = HERE / 'results.jsonl'
+_WORKDIR = flags.DEFINE_string('workdir', 'runs/r1_zero_claim', 'Folder of the runs.')
 _ONLY = flags.DEFINE_list('only', None, 'Names of the runs; all by default.')
 
 # Name -> seed and reward weights; a term of weight 0 is recorded all the same.
@@ -41,6 +39,7 @@ RUNS: dict[str, tuple[int, dict[str, float]]] = {
   'format_only': (0, {'format': 1.0, 'accuracy': 0.0}),
   'accuracy_only': (0, {'accuracy': 1.0, 'format': 0.0}),
 }
+BASE = 'base_at_64'
 
 
 def zero_config(seed: int, weights: dict[str, float]) -> ConfigDict:
@@ -54,57 +53,59 @@ def zero_config(seed: int, weights: dict[str, float]) -> ConfigDict:
   return config
 
 
-def base_at_64(workdir: Path) -> dict[str, Any]:
-  """Returns the evaluation of the base model with 64 samples of each test problem."""
-  config = zero_config(0, FULL)
-  policy = build.plan(config).policy()
-  answering = Answering(
-    policy.model,
-    policy.tokenizer,
-    r1_zero,
-    prefill='',
-    group_size=64,
-    max_prompt_tokens=config.rl.task.max_prompt_tokens,
-    max_completion_tokens=config.rl.sampling.max_completion_tokens,
-    sampler=Sampler(),
-    segment_tokens=config.rl.sampling.segment_tokens,
-  )
-  world = World('test')
-  problems = [world[i] for i in range(config.rl.evaluation.test_problems)]
-  benchmark = Benchmark('test', problems, answering, 4, build.JUDGES, 0, reading)
-  return benchmark(policy.params, step=0)
+def base_at_64(workdir: Path) -> None:
+  """Writes a summary with the base model's evaluation, 64 samples of each test problem."""
+  config = zero_config(*RUNS['seed0'])
+  config.rl.sampling.group_size = 64
+  plan = build.plan(config)
+  policy = plan.policy()
+  ((_, make),) = plan.stages
+  (test,) = (b for b in make(policy).benchmarks if b.split == 'test')
+  workdir.mkdir(parents=True, exist_ok=True)
+  made = {'config': config.to_dict(), 'versions': runner.versions()}
+  (workdir / 'config.json').write_text(json.dumps(made))
+  found = test(policy.params, step=0)
+  records.replace_file(workdir / 'summary.json', records.encode({'base': found}))
 
 
-def record(name: str, found: dict[str, Any]) -> None:
+def record(name: str, workdir: Path) -> None:
   """Adds a result with its date, device and commit; a name's earlier one is replaced."""
-  path = HERE / 'results.jsonl'
-  rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-  commit = subprocess.run(
-    ['git', 'rev-parse', '--short', 'HEAD'], cwd=ROOT, capture_output=True, text=True
-  ).stdout.strip()
+  rows = records.read(RESULTS) if RESULTS.exists() else []
+  versions = json.loads((workdir / 'config.json').read_text())['versions']
+  summary = workdir / 'summary.json'
   row = {
     'name': name,
-    'date': datetime.date.today().isoformat(),
-    'device': jax.devices()[0].device_kind,
-    'commit': commit,
-    **found,
+    'date': datetime.date.fromtimestamp(summary.stat().st_mtime).isoformat(),
+    **{key: versions[key] for key in ('device', 'cpu_threads', 'commit', 'jax')},
+    **json.loads(summary.read_text()),
   }
   rows = [old for old in rows if old['name'] != name] + [row]
-  path.write_text(''.join(json.dumps(row, ensure_ascii=False) + '\n' for row in rows))
+  records.replace_file(RESULTS, b''.join(map(records.encode, rows)))
+
+
+def run(name: str, workdir: Path) -> None:
+  """Makes one run, unless it is finished, and records it."""
+  if name != BASE:
+    runner.run(zero_config(*RUNS[name]), workdir)
+  elif not (workdir / 'summary.json').exists():
+    base_at_64(workdir)
+  record(name, workdir)
 
 
 def main(argv: list[str]) -> None:
-  """Runs what is asked for."""
-  del argv
+  """Makes the runs that are asked for; several in turn, each in a process of its own."""
+  names = _ONLY.value or [BASE, *RUNS]
+  if unknown := set(names) - {BASE, *RUNS}:
+    raise app.UsageError(f'unknown runs: {", ".join(unknown)}; there are {BASE}, {", ".join(RUNS)}')
+  if len(names) > 1:
+    for name in names:
+      command = [sys.executable, argv[0], f'--workdir={_WORKDIR.value}', f'--only={name}']
+      subprocess.run(command, check=True)
+    return
   logging.set_verbosity(logging.WARNING)
   keep_pages()
   jax.config.update('jax_compilation_cache_dir', str(Path.home() / '.cache' / 'r1jax'))
-  workdir = Path(_WORKDIR.value)
-  for name in _ONLY.value or ['base_at_64', *RUNS]:
-    if name == 'base_at_64':
-      record(name, {'base': base_at_64(workdir)})
-    else:
-      record(name, runner.run(zero_config(*RUNS[name]), workdir / name))
+  run(names[0], Path(_WORKDIR.value) / names[0])
 
 
 if __name__ == '__main__':

@@ -1,10 +1,10 @@
 """Samples groups of completions: the prompt is encoded once, each sample grows its own suffix.
 
 Decoding runs in segments. Within one, a jitted loop draws a token at a time for all samples and
-ends early when all are done. Between segments the host looks at who is still alive: live samples
-move forward, the group shrinks to the largest number alive, prompts with none alive leave, and the
-suffix gets room for the next segment. So finished answers stop costing, and every shape is one of
-few.
+ends early when all are done. Between segments the host looks at who is still alive: where that
+halves the batch or more, live samples move forward, the group shrinks to the largest number alive
+and prompts with none alive leave. Then the suffix gets room for the next segment. So finished
+answers stop costing, and every shape is one of few.
 """
 
 import dataclasses
@@ -91,8 +91,12 @@ def generate(
     `Rollouts` as host arrays.
 
   Raises:
-    ValueError: if the number of prompts is no multiple of `prompt_parts`.
+    ValueError: if the number of prompts is no multiple of `prompt_parts`, or a size is below 1.
   """
+  sizes = {'group_size': group_size, 'max_tokens': max_tokens, 'segment_tokens': segment_tokens}
+  for name, size in sizes.items():
+    if size < 1:
+      raise ValueError(f'{name} is {size}; it must be at least 1')
   num_prompts = prompts.tokens_PS.shape[0]
   if num_prompts % prompt_parts:
     raise ValueError(
@@ -199,9 +203,8 @@ def _segment(model, params, batch: Batch, *, sampler, stop_tokens, tokens: int):
 
 
 def _nothing_drawn(model, shape, tokens: int) -> Drawn:
-  moe, experts = model.config.moe, None
-  if moe is not None:
-    num_layers = model.config.stacks['expert_layers']
+  moe, num_layers, experts = model.config.moe, model.config.stacks.get('expert_layers'), None
+  if moe is not None and num_layers is not None:
     experts = jnp.zeros((num_layers, *shape, tokens, moe.top_k), jnp.int16)
   number = jnp.zeros((*shape, tokens), jnp.float32)
   return Drawn(number.astype(jnp.int32), number, number, jnp.zeros((*shape, tokens), bool), experts)
@@ -332,7 +335,7 @@ class _Record:
     if self.experts is not None:
       experts = Experts(np.asarray(prefix_experts), self.experts)
     return Rollouts(
-      prompts=prompts,
+      prompts=jax.device_get(prompts),
       tokens_PGT=self.tokens,
       length_PG=self.length,
       logp_PGT=self.logp,

@@ -19,7 +19,8 @@ class Scores:
 
   Attributes:
     logp_PGT: log-probability of each token at the temperature; 0 at and after the length.
-    entropy_PGT: entropy in nats of the distribution each token was drawn from, without gradient.
+    entropy_PGT: entropy in nats of the temperature-scaled distribution, before top-k or top-p cut
+      it, without gradient.
     hidden_PGTD: final hidden state from which each token is predicted.
     prefix_routing: how prompt tokens were routed (groups of one), or None without experts.
     suffix_routing: how the suffixes' input tokens were routed, or None.
@@ -85,7 +86,12 @@ def score(
 
   Returns:
     `Scores`.
+
+  Raises:
+    ValueError: if `chunk_tokens` is below 1.
   """
+  if chunk_tokens is not None and chunk_tokens < 1:
+    raise ValueError(f'chunk_tokens is {chunk_tokens}; it must be at least 1, or None')
   prefix, prompt_out = encode_prompts(model, params, prompts, experts)
   P, G, T = tokens_PGT.shape
   first_PG1 = jnp.broadcast_to(last_prompt_token(prompts)[:, None, None], (P, G, 1))

@@ -22,7 +22,8 @@ what lies in the folder of the run, and leaves out what is not there yet.
   by_style               {style: {share, pass_at_1, length}}, where a task can tell styles
   seconds                that the evaluation took
 
-`summary.json` holds the evaluations `base` and `trained`, and `seconds`, `tokens` and `steps`.
+`summary.json` holds the evaluations `base` and `trained`, `seconds`, `tokens` and `steps`, and
+`peak_bytes`, the largest memory that the process of the last start held on the host.
 `config.json` holds `config`, the resolved config, and `versions` of code and libraries.
 `completions/` is described at `r1jax.training.metrics.CompletionsLog`.
 """

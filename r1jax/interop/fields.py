@@ -37,7 +37,8 @@ INERT = frozenset(
 class Fields:
   """The fields of config.json, or of a dict within it, while a family reads them.
 
-  A field that no one asks for must be inert or empty: what we do not know may change the model.
+  A field that no one asks for must be inert, empty, 0 or off: what we do not know may change the
+  model.
   Problems are gathered, so that `check` can tell of all of them at once.
   """
 

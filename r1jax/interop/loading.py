@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 from jax.typing import DTypeLike
@@ -149,4 +148,7 @@ def _read_entry(
     parts = entry.row.layout.to_ours(_read(tensors, name), entry.part_shapes())
     for array, part in zip(arrays, parts):
       array[place] = part
-  return {path: jnp.asarray(array) for path, array in zip(entry.paths, arrays)}
+  # `jnp.asarray` would copy twice; and without waiting, copies of several entries would pile up.
+  return jax.block_until_ready(
+    {path: jax.device_put(array) for path, array in zip(entry.paths, arrays)}
+  )

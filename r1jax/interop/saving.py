@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,7 +33,7 @@ def save_pretrained(
   dtype: DTypeLike = 'float32',
   max_shard_bytes: int = 5_000_000_000,
 ) -> None:
-  """Writes a model as a Hugging Face folder that transformers and vLLM load.
+  """Writes a model as a Hugging Face folder that transformers loads.
 
   All files are written beside the folder and then moved into it, config.json last: a save that
   fails while writing leaves an earlier model in the folder as it was.
@@ -55,9 +56,8 @@ def save_pretrained(
   tables.check_parameters(config, flat)
   _check_vocabulary(config, tokenizer)
   folder = pathlib.Path(path).absolute()
-  partial = folder.with_name(folder.name + '.partial')
-  shutil.rmtree(partial, ignore_errors=True)
-  partial.mkdir(parents=True)
+  folder.parent.mkdir(parents=True, exist_ok=True)
+  partial = pathlib.Path(tempfile.mkdtemp(prefix=f'.{folder.name}.', dir=folder.parent))
   try:
     entries = tables.entries(family.rows, config)
     _write_tensors(partial, _tensors(entries, flat, config, kind), max_shard_bytes)

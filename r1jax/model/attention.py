@@ -43,7 +43,8 @@ class Span(NamedTuple):
 def attend(query_PGTHd: jax.Array, spans: list[Span], *, scale: float) -> jax.Array:
   """Returns softmax attention over the union of the spans, `[P, G, T, H, e]`.
 
-  Softmax runs in float32 over all spans together. A query must be allowed at least one key.
+  Softmax and its sums run in float32 over all spans together, and the result is rounded once;
+  products take the dtype of the query and the values. A query must be allowed at least one key.
   """
   P, G, T, H, d = query_PGTHd.shape
   K = spans[0].key.shape[-2]
@@ -53,10 +54,8 @@ def attend(query_PGTHd: jax.Array, spans: list[Span], *, scale: float) -> jax.Ar
   top = functools.reduce(jnp.maximum, [jnp.max(s, axis=-1, keepdims=True) for s in scores])
   exps = [jnp.exp(s - jax.lax.stop_gradient(top)) for s in scores]
   total = functools.reduce(operator.add, [jnp.sum(e, axis=-1, keepdims=True) for e in exps])
-  mixed = functools.reduce(
-    operator.add, [_mix(e.astype(query_PGTHd.dtype), span) for e, span in zip(exps, spans)]
-  )
-  out_PKGJTe = mixed / total.astype(query_PGTHd.dtype)
+  mixed = functools.reduce(operator.add, [_mix(e, span) for e, span in zip(exps, spans)])
+  out_PKGJTe = (mixed / total).astype(query_PGTHd.dtype)
   return jnp.einsum('PKGJTe->PGTKJe', out_PKGJTe).reshape(P, G, T, H, -1)
 
 
@@ -70,9 +69,14 @@ def _scores(query_PKGJTd: jax.Array, span: Span) -> jax.Array:
 
 
 def _mix(weight_PKGJTS: jax.Array, span: Span) -> jax.Array:
-  """Returns the values' sum by weight, `[P, K, G, J, T, e]`."""
+  """Returns the values' sum by weight in float32, `[P, K, G, J, T, e]`."""
   values = 'PSKe' if span.shared else 'PGSKe'
-  return jnp.einsum(f'PKGJTS,{values}->PKGJTe', weight_PKGJTS, span.value)
+  return jnp.einsum(
+    f'PKGJTS,{values}->PKGJTe',
+    weight_PKGJTS.astype(span.value.dtype),
+    span.value,
+    preferred_element_type=jnp.float32,
+  )
 
 
 def prefix_mask(length_P: jax.Array, size: int) -> jax.Array:

@@ -66,8 +66,7 @@ class Sight:
     spans = []
     if self.prefix is not None and self.prefix_length_P is not None:
       size = _tokens(self.prefix, axis=1)
-      if size:  # Prompts of one token have an empty prefix.
-        spans.append((self.prefix, prefix_mask(self.prefix_length_P, size)))
+      spans.append((self.prefix, prefix_mask(self.prefix_length_P, size)))
     if self.suffix is not None and self.suffix_length is not None:
       present = jnp.arange(_tokens(self.suffix, axis=2)) < self.suffix_length
       spans.append((self.suffix, present[None, None, None, :]))

@@ -167,7 +167,7 @@ class ModelConfig:
     num_dense_layers: leading layers with a dense feed-forward; all of them where `moe` is None.
     num_mtp: multi-token prediction modules: 0 or 1 (V3 uses 1).
     tied: output head shared with the embedding.
-    norm_epsilon: of every RMSNorm.
+    norm_epsilon: of every RMSNorm but those of the latents, which have their own.
     init_std: standard deviation of initial weights (V3: 0.006).
     dtype: of activations and products; parameters are stored in float32.
     remat: what the backward pass keeps of a block: 'none' keeps all, 'full' only its input,
@@ -205,6 +205,11 @@ class ModelConfig:
       raise ValueError(
         f'num_dense_layers {self.num_dense_layers} has no effect without experts: set model.moe '
         'or leave it 0'
+      )
+    if self.moe is not None and self.num_dense_layers == self.num_layers and not self.num_mtp:
+      raise ValueError(
+        f'no layer has experts, since all {self.num_layers} are dense: lower '
+        'model.num_dense_layers or leave model.moe out'
       )
     if self.num_dense_layers > self.num_layers:
       raise ValueError(

@@ -185,7 +185,7 @@ def count_parameters(config: ModelConfig) -> Counts:
   mtp = _sum(params.pop('mtp', {}))
   total, embedding = _sum(params), _sum(params['embedding'])
   idle = 0 if config.tied else embedding
-  if config.moe is not None:
+  if config.moe is not None and 'expert_layers' in params:
     moe = params['expert_layers']['moe']
     routed = _sum([moe[name] for name in ('gate', 'up', 'down')])
     idle += routed * (config.moe.num_experts - config.moe.top_k) // config.moe.num_experts

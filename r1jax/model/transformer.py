@@ -169,7 +169,8 @@ class Transformer(nn.Module):
 
   def embed(self, tokens_PGT):
     """Returns embeddings `[P, G, T, D]` in the dtype of computation."""
-    return jnp.take(self.embedding, tokens_PGT, axis=0).astype(self.config.dtype)
+    # Padding may be any number, and what is not in the vocabulary must not spread as NaN.
+    return jnp.take(self.embedding, tokens_PGT, axis=0, mode='clip').astype(self.config.dtype)
 
   def unembed(self, hidden):
     """Returns float32 logits `[..., V]` of hidden states `[..., D]`."""
@@ -182,6 +183,10 @@ class Transformer(nn.Module):
     DeepSeek-V3 sec. 2.2: entry t sees the final hidden state of token t and the embedding of token
     t + 1, and predicts token t + 2 through the shared `unembed`. The paper leaves open whether the
     hidden state is normalised; the published weights expect it so.
+
+    Args:
+      out: of a pass without prefix and suffix.
+      tokens_PGT: that it read.
     """
     if not self.config.num_mtp:
       raise ValueError('the model has no multi-token prediction module: set model.num_mtp to 1')

@@ -49,7 +49,7 @@ class Policy:
     return cls(Transformer(dataclasses.replace(config, **changes)), params, tokenizer)
 
   def save(self, folder: str | Path, *, dtype: str = 'float32') -> None:
-    """Writes a Hugging Face folder that `load`, transformers and vLLM read.
+    """Writes a Hugging Face folder that `load` and transformers read.
 
     Args:
       folder: written as a whole, or not at all.

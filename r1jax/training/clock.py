@@ -1,10 +1,16 @@
-"""The wall-clock time of a run, over all its starts."""
+"""What a run takes: its wall-clock time over all its starts, and memory."""
 
 import json
+import sys
 import time
 from pathlib import Path
 
 from r1jax.training import records
+
+try:
+  import resource
+except ImportError:  # Windows has none.
+  resource = None  # type: ignore[assignment]
 
 
 class Clock:
@@ -27,3 +33,11 @@ class Clock:
     seconds = self._before + time.monotonic() - self._start
     records.replace_file(self._path, json.dumps({'seconds': seconds}).encode())
     return seconds
+
+
+def peak_bytes() -> int | None:
+  """Returns the largest memory of the host that this process has held; None if that is unknown."""
+  if resource is None:
+    return None
+  found = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  return found if sys.platform == 'darwin' else 1024 * found

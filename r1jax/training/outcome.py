@@ -44,7 +44,7 @@ def rows(summary: Mapping[str, Any]) -> list[Row]:
 
 
 def effort(summary: Mapping[str, Any]) -> str:
-  """Returns what the run took, such as '100 steps, 2,096,128 tokens, 8 min 21 s'."""
+  """Returns what the run took: '100 steps, 9,128 tokens, 8 min 21 s, up to 3.2 GiB of memory'."""
   parts = []
   if 'steps' in summary:
     parts.append(f'{summary["steps"]:,.0f} steps')
@@ -52,6 +52,8 @@ def effort(summary: Mapping[str, Any]) -> str:
     parts.append(f'{summary["tokens"]:,.0f} tokens')
   if 'seconds' in summary:
     parts.append(duration(summary['seconds']))
+  if summary.get('peak_bytes'):
+    parts.append(f'up to {summary["peak_bytes"] / 2**30:.1f} GiB of memory')
   return ', '.join(parts)
 
 

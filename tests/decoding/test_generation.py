@@ -17,10 +17,12 @@ from asking import (
   rows_of,
 )
 from equations import dot_operations
-from families import QUICK, VOCABULARY, subject
+from families import QUICK, V3_CONFIG, VOCABULARY, randomise, subject
 
-from r1jax.decoding import Sampler, generation
+from r1jax.decoding import Sampler, generate, generation
 from r1jax.decoding.scoring import encode_prompts, length_mask, score
+from r1jax.model import Transformer
+from r1jax.model.sizes import count_parameters
 
 FAMILIES = ['gqa', 'v3']
 
@@ -130,7 +132,8 @@ def test_another_address_or_key_gives_other_answers():
 def test_what_stands_after_a_prompt_has_no_effect(name):
   padding_PS = np.arange(5) >= PROMPTS.length_P[:, None]
   assert padding_PS.any()
-  other = np.where(padding_PS, (PROMPTS.tokens_PS + 7) % VOCABULARY, PROMPTS.tokens_PS)
+  nonsense_S = np.array([-100, VOCABULARY, 7, -1, 10**6], np.int32)  # Padding may be any number.
+  other = np.where(padding_PS, nonsense_S, PROMPTS.tokens_PS)
   found = ask(name, dataclasses.replace(PROMPTS, tokens_PS=other))
   for array in ('tokens_PGT', 'logp_PGT', 'margin_PGT', 'length_PG', 'stopped_PG'):
     np.testing.assert_array_equal(getattr(found, array), getattr(answers(name), array), array)
@@ -254,6 +257,31 @@ def test_prompts_that_cannot_be_split_are_refused():
   message = '4 prompts cannot be split over 3 devices .*: make the prompts a multiple of it'
   with pytest.raises(ValueError, match=message):
     ask('gqa', prompt_parts=3)
+
+
+@pytest.mark.parametrize('name', ['group_size', 'max_tokens', 'segment_tokens'])
+def test_sizes_without_sense_are_refused(name):
+  with pytest.raises(ValueError, match=f'{name} is 0; it must be at least 1'):
+    ask('gqa', **{name: 0})
+
+
+def test_a_model_whose_experts_are_all_in_its_mtp_module_answers():
+  config = dataclasses.replace(V3_CONFIG, num_layers=2, num_dense_layers=2)
+  shapes = jax.eval_shape(
+    Transformer(config).init, jax.random.key(0), jax.ShapeDtypeStruct((1, 2), np.int32)
+  )
+  found = generate(
+    Transformer(config),
+    randomise(shapes['params']),
+    PROMPTS,
+    group_size=2,
+    max_tokens=3,
+    sampler=Sampler(),
+    stop_tokens=(),
+    key=jax.random.key(0),
+  )
+  assert found.experts is None and (found.length_PG == 3).all()
+  assert count_parameters(config).mtp > 0
 
 
 def test_greedy_answers_of_a_group_are_one():

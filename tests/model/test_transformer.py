@@ -43,6 +43,13 @@ def test_call_is_encode_and_unembed(gqa):
   assert encoded.logits_BLV is None
 
 
+def test_a_text_of_one_token_can_be_read_by_every_model():
+  tokens_BL = jnp.zeros((1, 1), jnp.int32)
+  params = Transformer(V3_CONFIG).init(jax.random.key(0), tokens_BL)['params']
+  assert 'mtp' in params
+  assert Transformer(V3_CONFIG).apply({'params': params}, tokens_BL).logits_BLV.shape[1] == 1
+
+
 def test_multi_token_prediction_against_loops(v3):
   found, routing = v3.second(v3.params, TOKENS_BL)
   assert found.shape == (2, 8, VOCABULARY)
@@ -258,6 +265,7 @@ def test_initial_weights():
     ({'num_mtp': 2}, r'num_mtp is 2, allowed are 0 and 1: change model\.num_mtp'),
     ({'num_dense_layers': 4}, 'num_dense_layers 4 exceeds num_layers 3'),
     ({'moe': None}, 'num_dense_layers 1 has no effect without experts: set model.moe'),
+    ({'num_dense_layers': 3, 'num_mtp': 0}, 'no layer has experts, since all 3 are dense'),
   ],
 )
 def test_impossible_models_are_refused(change, message):

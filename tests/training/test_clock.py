@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from r1jax.training import clock
@@ -30,3 +33,18 @@ def test_a_folder_of_its_own_has_a_clock_of_its_own(tmp_path, now):
   assert one.tick() == 3
   now[0] += 3
   assert other.tick() == 6
+
+
+HOLD = """
+import numpy as np
+from r1jax.training.clock import peak_bytes
+
+before = peak_bytes()
+np.ones(40_000_000)
+print(peak_bytes() - before)
+"""
+
+
+def test_memory_that_was_held_counts():
+  run = subprocess.run([sys.executable, '-c', HOLD], capture_output=True, text=True, check=True)
+  assert 0.9 < int(run.stdout) / (8 * 40_000_000) < 1.1
