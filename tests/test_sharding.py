@@ -163,7 +163,7 @@ def test_constraints_are_nothing_on_one_device():
   np.testing.assert_array_equal(sharding.place({'x': x}, None)['x'], x)
 
 
-def test_models_run_within_a_mesh_of_ones_own():
+def test_models_run_within_ones_own_mesh():
   mesh = jax.make_mesh((1,), ('mine',), axis_types=(jax.sharding.AxisType.Auto,))
   tokens_BL = np.arange(8, dtype=np.int32).reshape(2, 4)
   expected = Transformer(DENSE).apply({'params': host_params(DENSE)}, tokens_BL).logits_BLV

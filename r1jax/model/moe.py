@@ -142,8 +142,6 @@ def grouped(x_ND, chosen_NQ, weight_NQ, experts):
   densely.
   """
   num_experts = experts[0].shape[0]
-  if not chosen_NQ.size:  # The MTP module of a sequence of one token.
-    return x_ND
   rows = _num_blocks(chosen_NQ.size, num_experts) * block_rows(chosen_NQ.size, num_experts)
   if rows >= x_ND.shape[0] * num_experts:
     return dense(x_ND, chosen_NQ, weight_NQ, experts)

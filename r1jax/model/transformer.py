@@ -186,11 +186,16 @@ class Transformer(nn.Module):
 
     Args:
       out: of a pass without prefix and suffix.
-      tokens_PGT: that it read.
+      tokens_PGT: that it read, two at least.
+
+    Raises:
+      ValueError: the model has no such module, or there is one token only.
     """
     if not self.config.num_mtp:
       raise ValueError('the model has no multi-token prediction module: set model.num_mtp to 1')
     P, G, T = tokens_PGT.shape
+    if T < 2:
+      raise ValueError('multi-token prediction needs two tokens at least, also to initialise it')
     return self.mtp(
       out.hidden_PGTD[:, :, :-1],
       self.embed(tokens_PGT[:, :, 1:]),

@@ -11,7 +11,7 @@ import miniature
 import numpy as np
 import pytest
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from r1jax import runner
 from r1jax.interop import saving
@@ -115,7 +115,7 @@ def test_a_stop_saves_where_no_checkpoint_was_due(
 def killed_late(tiny_base, tmp_path, monkeypatch):
   """Returns a folder whose run was killed after its last checkpoint, before its end."""
   with monkeypatch.context() as patch, pytest.raises(Killed):
-    patch.setattr(runner.plots, 'save_all', kill)
+    patch.setattr(runner, 'peak_bytes', kill)  # Read for the summary, behind the model.
     runner.run(miniature.reinforcement(tiny_base), tmp_path)
   assert not (tmp_path / 'summary.json').exists()
   return tmp_path
@@ -173,6 +173,44 @@ def test_the_reference_is_in_the_checkpoint(finished, tiny_base, tmp_path, monke
     runner.run(miniature.reinforcement(tiny_base), tmp_path)
   runner.run(miniature.reinforcement(tiny_base), tmp_path)
   assert_same_end(tmp_path, finished)
+
+
+def test_a_figure_that_cannot_be_drawn_costs_no_training(killed_late, tiny_base, monkeypatch):
+  config = miniature.reinforcement(tiny_base)
+  with monkeypatch.context() as patch, pytest.raises(Killed):
+    patch.setattr(runner.plots, 'save_all', kill)
+    runner.run(config, killed_late)
+  assert (killed_late / 'summary.json').exists() and not (killed_late / 'report.html').exists()
+  runner.run(config, killed_late)
+  assert (killed_late / 'report.html').exists() and any((killed_late / 'plots').iterdir())
+
+
+def test_prompts_drawn_anew_and_several_updates_a_step_are_resumed(
+  tiny_base, tmp_path, monkeypatch
+):
+  settings = {'num_minibatches': 2, 'num_microbatches': 1, 'num_inner_epochs': 2}
+  config = miniature.reinforcement(tiny_base, settings=settings | {'max_resamples': 2})
+  runner.run(config, tmp_path / 'whole')
+  rows = records.read(tmp_path / 'whole' / 'metrics.jsonl')
+  before = sum(row['replaced_groups'] for row in rows[:4])
+  assert before > 0, 'no prompt was drawn anew before the checkpoint that is gone on from'
+  with monkeypatch.context() as patch, pytest.raises(Killed):
+    stop_at(patch, 5, kill)
+    runner.run(config, tmp_path / 'killed')
+  runner.run(config, tmp_path / 'killed')
+  assert_same_end(tmp_path / 'killed', tmp_path / 'whole')
+
+
+def test_a_run_that_began_from_another_model_is_not_gone_on_with(tiny_base, tmp_path, monkeypatch):
+  base = shutil.copytree(tiny_base, tmp_path / 'base')
+  with monkeypatch.context() as patch, pytest.raises(Killed):
+    stop_at(patch, 5, kill)
+    runner.run(miniature.reinforcement(base), tmp_path / 'run')
+  weights = load_file(base / 'model.safetensors')
+  weights['model.norm.weight'][0] += 0.5
+  save_file(weights, base / 'model.safetensors', metadata={'format': 'pt'})
+  with pytest.raises(ValueError, match='began from another model or tokenizer'):
+    runner.run(miniature.reinforcement(base), tmp_path / 'run')
 
 
 def test_a_full_disk_loses_nothing(finished, tiny_base, tmp_path, monkeypatch):

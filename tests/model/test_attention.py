@@ -36,8 +36,8 @@ def test_attend_to_shared_and_owned_spans_against_loops():
     np.testing.assert_allclose(found[p, g, t, h], expected, atol=1e-5)
 
 
-def test_attend_rounds_once_in_bfloat16():
-  """As near to the exact result as rounding it: half a unit in the last of 8 bits, and a little."""
+def test_attend_sums_in_float32():
+  """In bfloat16 weights and the result are rounded, once each; sums and the division are not."""
   rng = np.random.default_rng(1)
   query, key, value = (
     jnp.asarray(rng.normal(size=(1, 1, 200, 4, 32)), jnp.bfloat16) for _ in range(3)
@@ -49,7 +49,7 @@ def test_attend_rounds_once_in_bfloat16():
   exact = attend(query.astype('float32'), wide, scale=0.2)
   error = np.sqrt(np.mean((np.asarray(found, np.float32) - exact) ** 2))
   rounding = np.sqrt(np.mean((np.asarray(exact.astype('bfloat16'), np.float32) - exact) ** 2))
-  assert rounding < error < 1.15 * rounding
+  assert rounding < error < 2 * rounding
   ones = [Span(key, jnp.ones_like(value), causal_mask(200))]
   np.testing.assert_allclose(attend(query, ones, scale=0.2).astype('float32'), 1.0, atol=2**-8)
 
