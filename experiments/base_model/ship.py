@@ -1,11 +1,12 @@
 """Puts a pre-trained base model in its place in the package, with the record of how it was made.
 
   python -m r1jax.main --config=configs/base.py --workdir=runs/base
-  python experiments/base_model/ship.py --workdir=runs/base --commit=COMMIT
+  python experiments/base_model/ship.py --workdir=runs/base
 
-The record holds command, commit, seconds, losses, and pass@1 with and without the cue as the run
-measured them, before weights were rounded for export; and how well the model that ships knows the
-single steps of the world. A run of another config than `configs/base.py` is refused.
+The record holds command, commit, seconds and losses of the run; and of the model that ships, whose
+weights are rounded to bfloat16, how well it knows the single steps of the world, and its pass@1
+with and without the cue. A run of another config than `configs/base.py` is refused, and one of
+files that no commit has.
 """
 
 import datetime
@@ -18,16 +19,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
+from ml_collections import ConfigDict
 
+from r1jax import build
 from r1jax.stages.policy import Policy
 from r1jax.tasks.world import skeletons
 from r1jax.training import records
+from r1jax.training.allocator import keep_pages
 
 ROOT = Path(__file__).parents[2]
 LIMIT_BYTES = 10_000_000
 JUDGES = ('lenient', 'strict')
 _WORKDIR = flags.DEFINE_string('workdir', 'runs/base', 'Folder of the pre-training.')
-_COMMIT = flags.DEFINE_string('commit', None, 'Commit that the run was made at.', required=True)
 _TARGET = flags.DEFINE_string('target', str(ROOT / 'r1jax/assets/base'), 'Where it is put.')
 
 
@@ -63,36 +66,48 @@ def facts(policy: Policy) -> dict[str, float]:
   }
 
 
-def check_config(made: dict) -> None:
-  """Raises ValueError unless a run's config is `configs/base.py`, which the record names."""
+def base_config(made: dict) -> ConfigDict:
+  """Returns `configs/base.py`, which the record names; raises ValueError unless a run was of it."""
   spec = importlib.util.spec_from_file_location('base', ROOT / 'configs' / 'base.py')
   module = importlib.util.module_from_spec(spec)
   spec.loader.exec_module(module)
-  if made != json.loads(json.dumps(module.get_config().to_dict())):
+  config = module.get_config()
+  if made['config'] != json.loads(json.dumps(config.to_dict())):
     raise ValueError('the run was made with another config than configs/base.py is now')
+  commit = made['versions']['commit']
+  if not commit or commit.endswith('-dirty'):
+    raise ValueError(f'the run was made at commit {commit!r}; nobody could make it again')
+  return config
 
 
-def record(workdir: Path, policy: Policy) -> dict:
+def pass_at_1(config: ConfigDict, policy: Policy) -> dict:
+  """Returns pass@1 on the problems of the pre-training's own evaluation, by split and judge."""
+  ((_, make),) = build.plan(config).stages
+  found = {probe.split: probe(policy.params, step=0) for probe in make(None).probes(policy)}
+  return {
+    split: {judge: record[judge]['pass_at_1'] for judge in JUDGES}
+    for split, record in found.items()
+  }
+
+
+def record(workdir: Path) -> dict:
   """Returns how the model was made and what it can do."""
   made = json.loads((workdir / 'config.json').read_text())
-  check_config(made['config'])
+  config = base_config(made)
+  policy = Policy.load(workdir / 'model')
   summary = json.loads((workdir / 'summary.json').read_text())
   metrics = records.read(workdir / 'metrics.jsonl')[-50:]
   return {
     'command': 'python -m r1jax.main --config=configs/base.py --workdir=runs/base',
-    'commit': _COMMIT.value,
-    'date': datetime.date.today().isoformat(),
+    'date': datetime.date.fromtimestamp((workdir / 'summary.json').stat().st_mtime).isoformat(),
     'versions': made['versions'],
     'seconds': summary['seconds'],
-    'updates': made['config']['pretrain']['steps'],
+    'updates': config.pretrain.steps,
     'tokens': summary['tokens'],
     'parameters': policy.num_parameters,
     'loss': {name: float(np.mean([m[name] for m in metrics])) for name in ('nll', 'mtp_nll')},
     'single_steps': facts(policy),
-    'pass_at_1': {
-      split: {judge: summary[split]['trained'][judge]['pass_at_1'] for judge in JUDGES}
-      for split in ('cued', 'plain')
-    },
+    'pass_at_1': pass_at_1(config, policy),
   }
 
 
@@ -100,7 +115,8 @@ def main(argv: list[str]) -> None:
   """Copies the model and writes the record."""
   del argv
   workdir, target = Path(_WORKDIR.value), Path(_TARGET.value)
-  found = record(workdir, Policy.load(workdir / 'model'))
+  keep_pages()
+  found = record(workdir)
   shutil.rmtree(target, ignore_errors=True)
   shutil.copytree(workdir / 'model', target)
   (target / 'record.json').write_text(json.dumps(found, indent=1) + '\n')
