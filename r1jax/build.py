@@ -166,7 +166,7 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
     mesh=mesh,
   )
   group_size = section.sampling.group_size
-  train, held_out, listed = _task(section.task, seed, section.evaluation.validation_problems)
+  train, held_out, listed = _task(section.task, section.evaluation, seed)
   reader = reading if section.task.name == 'world' else None
   reward = _reward(section.reward)
   settings = section.settings.make(rl_step.Settings, seed=seed)
@@ -317,7 +317,7 @@ def _optimizer(section: Section, updates: int) -> optax.GradientTransformation:
   return make(section.make(kind), schedule)
 
 
-def _task(section: Section, seed: int, num_validation: int):
+def _task(section: Section, evaluation: Section, seed: int):
   """Returns the training problems, a function from a split to its held-out problems, and lists.
 
   The lists are problems that are read and not made, so that all of them can be checked. Of a set
@@ -339,7 +339,13 @@ def _task(section: Section, seed: int, num_validation: int):
   train, test = splits
   with section.blamed():
     check_disjoint(train, test)
-    rest, validation = hold_out(train, num_validation)
+  count = evaluation.validation_problems
+  if count >= len(train):
+    raise evaluation.error(
+      f'validation_problems is {count}; it must be less than {len(train)}, the number of training '
+      'problems, of which they are held out'
+    )
+  rest, validation = hold_out(train, count)
   return rest, {'validation': validation, 'test': test}.__getitem__, splits
 
 

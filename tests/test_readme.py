@@ -62,8 +62,10 @@ def workshop(tmp_path_factory, tiny_base):
   rows = WORLD_ROWS | {'mine': json.loads(blocks('json')[0])}
   for name, row in rows.items():
     (folder / name).mkdir()
-    for split in ('train', 'test'):
-      (folder / name / f'{split}.jsonl').write_text(json.dumps(row) + '\n')
+    question = next(key for key in ('question', 'problem') if key in row)
+    asked = [row | {question: f'{row[question]} ({n})', 'id': str(n)} for n in range(70)]
+    for split, some in (('train', asked[:-1]), ('test', asked[-1:])):
+      (folder / name / f'{split}.jsonl').write_text(''.join(json.dumps(r) + '\n' for r in some))
   for name, text in files().items():
     (folder / name).write_text(text)
   shutil.copytree(tiny_base, folder / 'models' / 'Qwen2.5-0.5B')

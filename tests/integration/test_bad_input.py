@@ -250,7 +250,7 @@ def test_what_is_held_out_must_not_be_trained_on(problems, workdir):
   other = '{"question": "2+2=?", "answer": "4"}'
   with fails('config.rl.task: 1 training problems are in the test set too', "'1+1=?'"):
     runner.run(problems(other, GOOD, test=[GOOD]), workdir)
-  with fails('config.rl.task: 1 of 1 training problems cannot be held out for validation'):
+  with fails('config.rl.evaluation.validation_problems is 1; it must be less than 1'):
     runner.run(problems(GOOD), workdir)
 
 
