@@ -174,7 +174,7 @@ def test_checks_overlook_as_often_as_they_should():
   # Some slips are lost again where a wrong value does not divide.
   assert accuracy(blind) < 0.2
   usual = answer_all('checking', Habits(), PROBLEMS * 3)
-  # 0.35 x 0.03 of the answers are wrong.
+  # 0.2 x 0.03 of the answers are wrong.
   assert 0.97 < accuracy(usual) < 1.0
 
 

@@ -39,16 +39,16 @@ class Mixture:
   """
 
   documents: Mapping[str, float] = dataclasses.field(
-    default_factory=lambda: {'facts': 0.15, 'cued': 0.55, 'plain': 0.27, 'small_talk': 0.03}
+    default_factory=lambda: {'facts': 0.12, 'cued': 0.58, 'plain': 0.27, 'small_talk': 0.03}
   )
   facts: tuple[int, int] = (4, 10)
   cued_styles: Mapping[str, float] = dataclasses.field(
     default_factory=lambda: {
-      'careful': 0.64,
-      'checking': 0.24,
+      'careful': 0.66,
+      'checking': 0.25,
       'mixed': 0.08,
-      'careless': 0.02,
-      'blurt': 0.02,
+      'careless': 0.005,
+      'blurt': 0.005,
     }
   )
   plain_styles: Mapping[str, float] = dataclasses.field(

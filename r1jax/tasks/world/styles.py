@@ -45,8 +45,8 @@ class Habits:
     closing: that a chain without tags ends in a sentence that names the answer.
   """
 
-  slip: float = 0.01
-  checked_slip: float = 0.35
+  slip: float = 0.005
+  checked_slip: float = 0.2
   unnoticed: float = 0.03
   doubt_at_once: float = 0.35
   jump_wrong: float = 0.75
