@@ -43,15 +43,6 @@ def _pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
   return (draws - math.comb(n - c, k)) / draws
 
 
-def pass_at_1(correct_PG: ArrayLike) -> np.ndarray:
-  """Returns the pass@1 of each problem: the mean over its G samples (arXiv:2501.12948, section 3).
-
-  Args:
-    correct_PG: 1 where a sample is right, 0 where it is wrong.
-  """
-  return np.asarray(correct_PG, np.float64).mean(axis=-1)
-
-
 def majority_at_k(
   answers: Sequence[str | None], gold: str, k: int, *, equal: Callable[[str, str], bool]
 ) -> float:

@@ -19,7 +19,7 @@ from flax import struct
 from jax.sharding import Mesh
 
 from r1jax import sharding
-from r1jax.algorithms import balance, measures, reductions, sft
+from r1jax.algorithms import balance, measures, sft
 from r1jax.algorithms.measures import Mean
 from r1jax.decoding.scoring import token_logp
 from r1jax.evaluation.benchmark import Benchmark
@@ -48,11 +48,6 @@ class Rows:
 
   tokens_BL: Array
   weight_BL: Array
-
-  @classmethod
-  def of(cls, tokens_BL: jax.Array) -> 'Rows':
-    """Returns rows in which every target weighs the same."""
-    return cls(tokens_BL, reductions.token_mean(jnp.ones_like(tokens_BL)))
 
 
 def loss(

@@ -15,11 +15,8 @@ into documents of the next block, which occur twice. Both shares fall with the s
 """
 
 import functools
-import sys
-from collections.abc import Iterator
 from typing import NamedTuple
 
-import grain
 import numpy as np
 
 from r1jax.tasks import stream
@@ -107,18 +104,3 @@ class Packed:
       tokens.extend(self._tokenizer.encode(text))
       tokens.append(self._tokenizer.eos_id)
     return tokens
-
-
-def batches(packed: Packed, *, first: int, count: int, prefetch: int) -> Iterator[np.ndarray]:
-  """Yields tokens_BL without end, made ahead of their use in a thread of grain's.
-
-  Args:
-    packed: rows by number.
-    first: number of the first row: how many the run has drawn so far.
-    count: rows of a batch (B).
-    prefetch: batches made ahead.
-  """
-  starts = grain.MapDataset.range(first, sys.maxsize, count)
-  # One thread: encoding holds Python's lock, and one block serves many batches.
-  options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=prefetch)
-  return iter(starts.map(lambda start: packed.rows(start, count)).to_iter_dataset(options))

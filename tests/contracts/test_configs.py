@@ -237,8 +237,9 @@ def check_pretraining(stage):
   assert isinstance(stage, pretrain.Stage)
   model, settings = Transformer(stage.config), stage.settings
   params = shapes(model)
-  tokens_BL = jax.ShapeDtypeStruct((settings.rows_per_step, settings.num_columns), jnp.int32)
-  rows = jax.eval_shape(pretrain.Rows.of, tokens_BL)
+  shape = (settings.rows_per_step, settings.num_columns)
+  kinds = (jnp.int32, jnp.float32)
+  rows = pretrain.Rows(*(jax.ShapeDtypeStruct(shape, kind) for kind in kinds))
   loss = functools.partial(
     pretrain.loss,
     model=model,

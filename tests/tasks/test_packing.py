@@ -79,13 +79,6 @@ def test_a_row_is_a_function_of_its_number_alone():
   np.testing.assert_array_equal(np.concatenate(later), whole[24:144])
 
 
-def test_batches_made_ahead_are_the_rows_from_the_number_drawn_so_far():
-  made = packing.batches(packed(), first=24, count=12, prefetch=2)
-  whole = packed().rows(0, 84)
-  for number, tokens_BL in zip(range(24, 84, 12), made):
-    np.testing.assert_array_equal(tokens_BL, whole[number : number + 12])
-
-
 def test_every_token_is_accounted_for():
   """Blocks, cut the slow way: their documents, then what is missing; nothing else is lost."""
   texts, num_blocks, size = documents(), 12, 16 * 32
