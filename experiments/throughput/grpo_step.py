@@ -7,6 +7,7 @@ forced to full length, KL to a reference, float32: what the rivals' scripts do.
     --completion_tokens=64
 """
 
+import contextlib
 import dataclasses
 import functools
 import resource
@@ -16,7 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import app, flags, logging
+from jax.sharding import Mesh
 
+from r1jax import sharding
 from r1jax.algorithms import advantages, grpo, kl, ratios, reductions, surrogate
 from r1jax.decoding import Sampler, generate
 from r1jax.evaluation.answering import Answering, Answers
@@ -33,6 +36,7 @@ _COMPLETION_TOKENS = flags.DEFINE_integer('completion_tokens', 64, 'Tokens of a 
 _STEPS = flags.DEFINE_integer('steps', 6, 'Steps; the first compiles and is not counted.')
 _MICROBATCHES = flags.DEFINE_integer('microbatches', 1, 'Parts of an update.')
 _CHUNK = flags.DEFINE_integer('chunk_tokens', None, 'Tokens whose logits exist at one time.')
+_DEVICES = flags.DEFINE_integer('cpu_devices', 1, 'CPU devices; the prompts are split over them.')
 _SEGMENT = flags.DEFINE_integer('segment_tokens', 64, 'Tokens between two compactions.')
 
 MODEL = ModelConfig(
@@ -45,7 +49,7 @@ MODEL = ModelConfig(
 )
 
 
-def reinforcement(model: Transformer) -> Reinforcement:
+def reinforcement(model: Transformer, mesh: Mesh | None) -> Reinforcement:
   """Returns the step; asking is done here, with random prompts, and judging by random rewards."""
   answering = Answering(
     model,
@@ -57,6 +61,7 @@ def reinforcement(model: Transformer) -> Reinforcement:
     max_completion_tokens=_COMPLETION_TOKENS.value,
     sampler=Sampler(),
     segment_tokens=_SEGMENT.value,
+    mesh=mesh,
   )
   objective = functools.partial(
     grpo.loss,
@@ -87,6 +92,7 @@ def reinforcement(model: Transformer) -> Reinforcement:
     optimizer=optimizer.adamw(optimizer.AdamW(), lambda count: 1e-4),
     bias_speed=0.0,
     use_reference=True,
+    mesh=mesh,
   )
 
 
@@ -102,17 +108,18 @@ def ask(learning: Reinforcement, params, step: int) -> Judged:
   rollouts = generate(
     learning.answering.model,
     params,
-    prompts,
+    sharding.place(prompts, learning.mesh),
     group_size=_GROUP.value,
     max_tokens=_COMPLETION_TOKENS.value,
     sampler=learning.answering.sampler,
     stop_tokens=(),
     key=jax.random.key(step),
     segment_tokens=_SEGMENT.value,
+    prompt_parts=sharding.prompt_parts(learning.mesh),
   )
   reward_PG = rng.integers(0, 7, (P, _GROUP.value)).astype(np.float32)
   texts = [[''] * _GROUP.value] * P
-  return Judged(Answers([], rollouts, texts), reward_PG, {}, 0, {})
+  return Judged(Answers([], rollouts, texts), reward_PG, {}, 0, {}, [])
 
 
 def main(argv: list[str]) -> None:
@@ -120,10 +127,19 @@ def main(argv: list[str]) -> None:
   del argv
   logging.set_verbosity(logging.WARNING)
   keep_pages()
+  jax.config.update('jax_num_cpu_devices', _DEVICES.value)
+  mesh = sharding.make_mesh(sharding.MeshShape()) if _DEVICES.value > 1 else None
+  with jax.set_mesh(mesh) if mesh is not None else contextlib.nullcontext():
+    measure(mesh)
+
+
+def measure(mesh: Mesh | None) -> None:
+  """Takes the steps."""
   model = Transformer(MODEL)
   params = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 8), jnp.int32))['params']
+  params = sharding.place_parameters(params, mesh)
   print('parameters', sum(array.size for array in jax.tree.leaves(params)))
-  learning = reinforcement(model)
+  learning = reinforcement(model, mesh)
   reference = jax.tree.map(jnp.copy, params)
   train = state.create(params, learning.optimizer)
   rows = []
