@@ -26,17 +26,24 @@ def exclusive(folder: str | Path) -> Iterator[None]:
   path.parent.mkdir(parents=True, exist_ok=True)
   file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
   try:
-    if fcntl is not None:
-      _take(file, folder)
-    yield
+    if not _taken(file, path):
+      raise ValueError(
+        f'another process is at work in {folder}; wait until it ends, or choose another --workdir'
+      )
+    try:
+      yield
+    finally:
+      path.unlink(missing_ok=True)
   finally:
     os.close(file)
 
 
-def _take(file: int, folder: str | Path) -> None:
+def _taken(file: int, path: Path) -> bool:
+  """Takes the lock; returns False if another has it, or had it and has just removed its file."""
+  if fcntl is None:
+    return True
   try:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except BlockingIOError as error:
-    raise ValueError(
-      f'another process is at work in {folder}; wait until it ends, or choose another --workdir'
-    ) from error
+    return os.fstat(file).st_ino == path.stat().st_ino
+  except (BlockingIOError, FileNotFoundError):
+    return False

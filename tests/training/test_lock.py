@@ -28,8 +28,9 @@ def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
       pass
 
 
-def test_it_is_given_back_after_an_error(tmp_path):
+def test_it_is_given_back_after_an_error_and_leaves_nothing(tmp_path):
   with pytest.raises(KeyError), exclusive(tmp_path):
     raise KeyError
   with exclusive(tmp_path):
-    pass
+    assert any(tmp_path.iterdir())
+  assert not any(tmp_path.iterdir())
