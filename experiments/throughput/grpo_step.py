@@ -10,7 +10,6 @@ forced to full length, KL to a reference, float32: what the rivals' scripts do.
 import contextlib
 import dataclasses
 import functools
-import resource
 import time
 
 import jax
@@ -28,6 +27,7 @@ from r1jax.stages.rl_step import Judged, Reinforcement, Settings
 from r1jax.structs import Prompts
 from r1jax.training import optimizer, state
 from r1jax.training.allocator import keep_pages
+from r1jax.training.clock import peak_bytes
 
 _PROMPTS = flags.DEFINE_integer('prompts', 16, 'Prompts of a step.')
 _GROUP = flags.DEFINE_integer('group', 16, 'Completions of a prompt.')
@@ -157,8 +157,7 @@ def measure(mesh: Mesh | None) -> None:
     print('step {:.2f}s sample {:.2f}s score {:.2f}s update {:.2f}s'.format(*rows[-1]), flush=True)
   middle = np.median(np.array(rows[1:]), axis=0)
   print('median {:.2f}s sample {:.2f}s score {:.2f}s update {:.2f}s'.format(*middle))
-  peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-  print(f'peak memory {peak_bytes / 2**30:.2f} GiB')
+  print(f'peak memory {peak_bytes() / 2**30:.2f} GiB')
 
 
 if __name__ == '__main__':

@@ -138,7 +138,7 @@ def test_a_long_name_of_a_reward_term_leaves_room_for_the_curves():
   key = 'reward/my_project.rewards.language_consistency_of_english_and_chinese'
   fig = plots.rewards([{'step': step, 'reward': 1.0, key: 0.5} for step in (1, 2, 3)])
   assert '…_of_english_and_chinese 0.50' in texts(fig)
-  assert fig.axes[0].get_position().width > 0.4
+  assert fig.axes[0].get_position().width > 0.35
 
 
 def test_depths_that_are_words_are_drawn_after_numbers():
