@@ -40,8 +40,8 @@ def peak_bytes() -> int | None:
   """Returns the largest memory of the host that this process has held; None if that is unknown."""
   status = Path('/proc/self/status')
   if status.exists():  # Linux; what getrusage says there holds for the parent process too.
-    found = re.search(r'VmHWM:\s*(\d+) kB', status.read_text())
-    return 1024 * int(found[1]) if found else None
+    most = re.search(r'VmHWM:\s*(\d+) kB', status.read_text())
+    return 1024 * int(most[1]) if most else None
   if resource is None:
     return None
   found = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
