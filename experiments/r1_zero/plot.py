@@ -49,13 +49,13 @@ def main(argv: list[str]) -> None:
   """Writes the pictures beside this file."""
   del argv
   workdir = Path(_WORKDIR.value)
-  held_out = 'Held-out problems, 16 samples each at temperature 1; the last number counts.'
+  held_out = '64 validation problems, 16 samples each at temperature 1; the last number counts.'
   figures = {
     'accuracy': curves(
-      workdir, 'lenient/pass_at_1/mean', 'R1-Zero learns to reason', held_out, 'pass@1'
+      workdir, 'lenient/pass_at_1/mean', 'Accuracy on held-out problems', held_out, 'pass@1'
     ),
     'length': curves(
-      workdir, 'length/mean', 'Answers grow longer by themselves', 'No reward on length.', 'tokens'
+      workdir, 'length/mean', 'Response length', 'The same answers; no reward on length.', 'tokens'
     ),
   }
   for name, fig in figures.items():
