@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -56,8 +55,10 @@ def save_pretrained(
   tables.check_parameters(config, flat)
   _check_vocabulary(config, tokenizer)
   folder = pathlib.Path(path).absolute()
-  folder.parent.mkdir(parents=True, exist_ok=True)
-  partial = pathlib.Path(tempfile.mkdtemp(prefix=f'.{folder.name}.', dir=folder.parent))
+  # Of one name, so that a save makes away with what a kill left of the one before.
+  partial = folder.with_name(f'.{folder.name}.partial')
+  shutil.rmtree(partial, ignore_errors=True)
+  partial.mkdir(parents=True)
   try:
     entries = tables.entries(family.rows, config)
     _write_tensors(partial, _tensors(entries, flat, config, kind), max_shard_bytes)

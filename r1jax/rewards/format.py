@@ -24,5 +24,6 @@ def is_well_formed(response: str) -> bool:
   segments = tags.split_at_tags(response)
   if tuple(segments[1::2]) != tags.TAGS:
     return False
-  before, thought, between, answer, after = map(tags.visible, segments[::2])
-  return bool(thought and answer) and not (before or between or after)
+  before, thought, between, answer, after = segments[::2]
+  empty = not (before.strip() or between.strip() or after.strip())
+  return empty and bool(tags.visible(thought) and tags.visible(answer))

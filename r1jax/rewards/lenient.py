@@ -11,13 +11,16 @@ from r1jax.text import tags
 
 
 def reward(problem: structs.Problem, response: str) -> float:
-  """Returns 1 if the last number anywhere in the response equals the gold answer, else 0."""
+  """Returns 1 if what the response votes for equals the gold answer, else 0."""
   answer = vote(problem, response)
   return float(answer is not None and equivalence.math_equal(answer, problem.gold))
 
 
 def vote(problem: structs.Problem, response: str) -> str | None:
-  """Returns the last number of the response as written, or None if it has none."""
+  """Returns the last number of the response as written, or None if it has none.
+
+  For a gold answer that is no number: the final answer, as `accuracy` extracts it.
+  """
   if not equivalence.is_number(problem.gold):
     return accuracy.extract_answer(response)
   return tags.last_number(response)

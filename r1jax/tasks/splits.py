@@ -1,4 +1,4 @@
-"""What is trained on and what is held out: parts of a set that share no problem."""
+"""What is trained on and what is held out: parts of a set that share no row."""
 
 import dataclasses
 import operator
@@ -35,6 +35,8 @@ class Part:
 
 def hold_out(source: Source[Problem], count: int) -> tuple[Part, Part]:
   """Returns the rest of a source, and `count` problems of it, evenly spread.
+
+  Of a question that stands there twice, one may be held out and the other not.
 
   Raises:
     ValueError: nothing would be left.

@@ -17,6 +17,7 @@ PROBLEM = structs.Problem(id='p', question='?', gold='72')
     ' \n<think>\nt\n</think> <answer>\na\n</answer>\n ',
     '<think>1 < 2 </ think></think><answer><b>a</b></answer>',
     '<think>思考</think><answer>答案</answer>',
+    '<think>\u200bt</think><answer>a\u200b</answer>',
   ],
 )
 def test_one_block_of_each(response):
@@ -33,6 +34,12 @@ def test_one_block_of_each(response):
     '<think>t</think><answer> \n\u3000</answer>',
     '<think></think><answer>a</answer>',
     '<think> </think><answer>a</answer>',
+    # A character that cannot be seen is nothing within a block, and something outside.
+    '<think>\u200b</think><answer>a</answer>',
+    '<think>t</think><answer>\u200b\ufeff</answer>',
+    '\u200b<think>t</think><answer>a</answer>',
+    '<think>t</think>\u200b<answer>a</answer>',
+    '<think>t</think><answer>a</answer>\ufeff',
     '<think>t</think>',
     '<answer>a</answer>',
     '<answer>a</answer><think>t</think>',
