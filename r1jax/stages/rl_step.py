@@ -7,7 +7,6 @@ score     log-probabilities of the answers under the reference
 update    minibatches and inner epochs on the rollout
 """
 
-import collections
 import dataclasses
 import functools
 import time
@@ -21,17 +20,16 @@ import optax
 from jax.sharding import Mesh
 
 from r1jax import sharding
-from r1jax.algorithms import advantages, balance, measures
+from r1jax.algorithms import advantages, balance
 from r1jax.algorithms.measures import Maximum, Mean, Measure
 from r1jax.decoding import score
 from r1jax.decoding.scoring import length_mask
 from r1jax.evaluation.answering import Answering, Answers
-from r1jax.evaluation.behaviour import checks_itself
 from r1jax.evaluation.judging import Reader
 from r1jax.model import Transformer
 from r1jax.model.moe import Routing
 from r1jax.rewards.combine import Scorer
-from r1jax.stages import rl_batch
+from r1jax.stages import rl_batch, rl_metrics
 from r1jax.stages.rl_batch import Batch
 from r1jax.structs import Problem, Rollouts
 from r1jax.tasks.stream import Stream
@@ -146,27 +144,6 @@ def _balance_loss(routing: Routing, weight: float, weight_PGT: jax.Array) -> jax
 
 
 @dataclasses.dataclass(frozen=True)
-class Sampled:
-  """What metrics are made of: answers as they came, each attempt of a step by itself.
-
-  Attributes:
-    problems: that were asked.
-    texts: `[P][G]`.
-    length_PG: tokens.
-    truncated_PG: True where the limit ended an answer.
-    reward_PG: total reward.
-    terms: value of each reward term, `[P, G]`.
-  """
-
-  problems: Sequence[Problem]
-  texts: Sequence[Sequence[str]]
-  length_PG: np.ndarray
-  truncated_PG: np.ndarray
-  reward_PG: np.ndarray
-  terms: Mapping[str, np.ndarray]
-
-
-@dataclasses.dataclass(frozen=True)
 class Judged:
   """Answers and what they are worth.
 
@@ -184,7 +161,7 @@ class Judged:
   terms: Mapping[str, np.ndarray]
   draws: int
   seconds: Mapping[str, float]
-  sampled: Sequence[Sampled]
+  sampled: Sequence[rl_metrics.Sampled]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -257,7 +234,14 @@ class Reinforcement:
       'score': scored - start,
       'update': time.perf_counter() - scored,
     }
-    return state, judged, self.metrics(judged.sampled, updates, seconds)
+    metrics = rl_metrics.of_step(
+      judged.sampled,
+      updates,
+      seconds,
+      resampled=self.settings.max_resamples > 0,
+      reader=self.reader,
+    )
+    return state, judged, metrics
 
   def ask(self, params: Any, *, step: int, draws: int) -> Judged:
     """Samples and judges the answers of a step."""
@@ -279,7 +263,7 @@ class Reinforcement:
     sampled = time.perf_counter()
     reward_PG, terms = self.reward(answers.problems, answers.texts)
     seconds = {'sample': sampled - start, 'reward': time.perf_counter() - sampled}
-    shown = Sampled(
+    shown = rl_metrics.Sampled(
       answers.problems,
       answers.texts,
       np.asarray(answers.rollouts.length_PG),
@@ -349,68 +333,6 @@ class Reinforcement:
 
   def _parts(self, length_PG, count: int) -> list[tuple[np.ndarray, int]]:
     return rl_batch.parts_by_length(length_PG, count, self.answering.max_completion_tokens)
-
-  def metrics(
-    self,
-    sampled: Sequence[Sampled],
-    updates: Sequence[Mapping[str, Measure]],
-    seconds: Mapping[str, float],
-  ) -> dict[str, Any]:
-    """Returns the numbers of a step.
-
-    Those of answers are of all that were sampled, so that they tell of the policy and not of which
-    groups were kept; `replaced_groups` says how many of the first attempt's were not.
-
-    Args:
-      sampled: by attempt.
-      updates: metrics of each.
-      seconds: by phase.
-    """
-    length_PG, reward_PG = (
-      np.concatenate([getattr(attempt, name) for attempt in sampled])
-      for name in ('length_PG', 'reward_PG')
-    )
-    texts = [text for attempt in sampled for group in attempt.texts for text in group]
-    record: dict[str, Any] = {
-      'reward': float(reward_PG.mean()),
-      **{
-        _term_key(name): float(np.concatenate([a.terms[name] for a in sampled]).mean())
-        for name in sampled[0].terms
-      },
-      'length': float(length_PG.mean()),
-      'length_std': float(length_PG.std()),
-      'checks_itself': float(np.mean([checks_itself(text) for text in texts])),
-      'zero_variance_fraction': float(1 - advantages.varies(reward_PG).mean()),
-      'truncated_fraction': float(np.mean([a.truncated_PG for a in sampled])),
-      'tokens': int(length_PG.sum()),
-      'tokens_per_second': float(length_PG.sum() / sum(seconds.values())),
-    }
-    if self.settings.max_resamples:
-      first, *others = (advantages.varies(attempt.reward_PG) for attempt in sampled)
-      record['replaced_groups'] = int(min((~first).sum(), sum(map(np.sum, others))))
-    whole = measures.results(measures.join(updates))
-    # Only the first update sees the parameters that sampled.
-    start = measures.results(updates[0])
-    whole |= {name: start[name] for name in ('mismatch', 'expert_flips') if name in start}
-    record |= {name: float(value) for name, value in whole.items()}
-    record |= self._length_by_style(sampled)
-    record['skipped'] = int(record['skipped'])
-    return record | {f'seconds/{phase}': value for phase, value in seconds.items()}
-
-  def _length_by_style(self, sampled: Sequence[Sampled]) -> dict[str, float]:
-    if self.reader is None:
-      return {}
-    lengths = collections.defaultdict(list)
-    for attempt in sampled:
-      for problem, group, length_G in zip(attempt.problems, attempt.texts, attempt.length_PG):
-        for text, length in zip(group, length_G):
-          lengths[self.reader.style(problem, text)].append(int(length))
-    return {f'length/{style}': float(np.mean(lengths[style])) for style in sorted(lengths)}
-
-
-def _term_key(name: str) -> str:
-  """Returns the metric of a reward term: R1-Zero's two by their names, others under `reward/`."""
-  return name if name in ('accuracy', 'format') else f'reward/{name}'
 
 
 @functools.partial(jax.jit, static_argnames=('model', 'temperature', 'chunk_tokens'))
