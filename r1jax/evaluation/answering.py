@@ -90,7 +90,7 @@ class Answering:
       group_size=self.group_size,
       max_tokens=self.max_completion_tokens,
       sampler=self.sampler,
-      stop_tokens=(self.tokenizer.eos_id,),
+      stop_tokens=self.tokenizer.stop_ids,
       key=key,
       segment_tokens=self.segment_tokens,
       prompt_parts=sharding.prompt_parts(self.mesh),

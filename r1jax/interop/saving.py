@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from r1jax.interop import families, tables
 from r1jax.interop.folder import CONFIG, GENERATION, INDEX, WEIGHTS, checked_dtype
 from r1jax.model import ModelConfig
+from r1jax.text.tokenizer import FILES as TOKENIZER_FILES
 from r1jax.text.tokenizer import Tokenizer
 
 
@@ -38,7 +39,7 @@ def save_pretrained(
   fails while writing leaves an earlier model in the folder as it was.
 
   Args:
-    path: folder; made where missing. A model in it is replaced, other files stay.
+    path: folder; made where missing. A model and tokenizer in it are replaced, other files stay.
     config: architecture.
     params: tree of parameters.
     tokenizer: whose files and special ids go along, or None.
@@ -137,10 +138,14 @@ def _shard_name(number: int) -> str:
   return f'shard-{number}.safetensors'
 
 
-def _special_ids(tokenizer: Tokenizer | None) -> dict[str, int | None]:
+def _special_ids(tokenizer: Tokenizer | None) -> dict[str, int | list[int] | None]:
   """Returns the ids that generation needs; without a tokenizer none, lest a default be assumed."""
-  names = ('bos', 'eos', 'pad')
-  return {f'{name}_token_id': getattr(tokenizer, f'{name}_id', None) for name in names}
+  ids: dict[str, int | list[int] | None] = {
+    f'{name}_token_id': getattr(tokenizer, f'{name}_id', None) for name in ('bos', 'eos', 'pad')
+  }
+  if tokenizer is not None and len(tokenizer.stop_ids) > 1:
+    ids['eos_token_id'] = list(tokenizer.stop_ids)
+  return ids
 
 
 def _write_json(file: pathlib.Path, content: Mapping[str, Any]) -> None:
@@ -151,7 +156,8 @@ def _move(partial: pathlib.Path, folder: pathlib.Path) -> None:
   """Moves files into the folder, in place of a model's, config.json last."""
   folder.mkdir(exist_ok=True)
   (folder / CONFIG).unlink(missing_ok=True)
-  for stale in [*folder.glob('model*.safetensors'), folder / INDEX, folder / GENERATION]:
+  names = (INDEX, GENERATION, *TOKENIZER_FILES)
+  for stale in [*folder.glob('model*.safetensors'), *(folder / name for name in names)]:
     stale.unlink(missing_ok=True)
   for file in sorted(partial.iterdir(), key=lambda file: file.name == CONFIG):
     shutil.copymode(partial / CONFIG, file)  # safetensors makes files that only their owner reads.

@@ -79,7 +79,7 @@ def _encode(
   if long := [f'{id!r} ({size} tokens)' for id, size in sizes if size > max_tokens]:
     raise ValueError(
       f'{len(long)} of {len(sizes)} prompts are longer than the limit of {max_tokens} tokens: '
-      f'{_listed(long)}; raise task.max_prompt_tokens to {max(size for _, size in sizes)} or more, '
+      f'{_listed(long)}; raise max_prompt_tokens to {max(size for _, size in sizes)} or more, '
       'or remove these problems'
     )
   return encoded

@@ -22,18 +22,22 @@ class HuggingFace:
   Padding and truncation that the file asks for are switched off.
 
   Attributes:
-    vocab_size, eos_id, pad_id, bos_id: as in `tokenizer.Tokenizer`.
+    vocab_size, eos_id, stop_ids, pad_id, bos_id: as in `tokenizer.Tokenizer`.
   """
 
-  def __init__(self, tokenizer: tokenizers.Tokenizer, config: Mapping[str, Any]):
+  def __init__(
+    self, tokenizer: tokenizers.Tokenizer, config: Mapping[str, Any], stop_ids: Sequence[int] = ()
+  ):
     """Wraps a tokenizer.
 
     Args:
       tokenizer: is changed: see above.
       config: what stands in `tokenizer_config.json`; `eos_token` must be in the vocabulary.
+      stop_ids: that end a completion, beside `eos_token`.
     """
     tokenizer.no_padding()
     tokenizer.no_truncation()
+    begins = _begins(tokenizer)
     tokenizer.encode_special_tokens = True
     self._tokenizer = tokenizer
     self._config = dict(config)
@@ -42,9 +46,13 @@ class HuggingFace:
     if eos is None:
       raise ValueError(f'eos_token is {config.get("eos_token")!r}, which is not in the vocabulary.')
     self.eos_id = eos
+    self.stop_ids = tuple(dict.fromkeys((eos, *stop_ids)))
     pad = self._special('pad_token')
     self.pad_id = eos if pad is None else pad
-    self.bos_id = self._special('bos_token')
+    bos = self._special('bos_token')
+    # A model may name such a token and yet have been trained without it, as Qwen2.5.
+    added = config.get('add_bos_token')
+    self.bos_id = bos if (bos == begins if added is None else added) else None
 
   @classmethod
   def load(cls, folder: str | os.PathLike) -> 'HuggingFace':
@@ -58,19 +66,22 @@ class HuggingFace:
       tokenizer = tokenizers.Tokenizer.from_file(str(path / FILE))
     except Exception as error:  # The library raises bare Exceptions.
       raise ValueError(f'{path / FILE} is not a tokenizer ({error}); fetch it again.') from error
-    config = _read(path / CONFIG)
+    config, stop_ids = _read(path / CONFIG), []
     for name in MODEL_CONFIGS:
       ids = _read(path / name)
+      stop_ids = stop_ids or _known_ids(tokenizer, ids.get('eos_token_id'))
       for role in ('eos_token', 'pad_token', 'bos_token'):
-        token = _token_of(tokenizer, ids.get(f'{role}_id'))
-        if token is not None and config.get(role) is None:
-          config[role] = token
+        known = _known_ids(tokenizer, ids.get(f'{role}_id'))
+        # "No such token" is said of the first token alone: every text ends.
+        told = role in config if role == 'bos_token' else config.get(role) is not None
+        if known and not told:
+          config[role] = tokenizer.id_to_token(known[0])
     if config.get('eos_token') is None:
       looked = ', '.join(
         (f'{CONFIG} (eos_token)', *(f'{name} (eos_token_id)' for name in MODEL_CONFIGS))
       )
       raise ValueError(f'{path} names no end-of-text token; looked in {looked}.')
-    return cls(tokenizer, config)
+    return cls(tokenizer, config, stop_ids)
 
   def encode(self, text: str) -> list[int]:
     """Returns the ids of a text, nothing added."""
@@ -112,10 +123,17 @@ class HuggingFace:
     return None if text is None else self._tokenizer.token_to_id(text)
 
 
-def _token_of(tokenizer: tokenizers.Tokenizer, id: Any) -> str | None:
-  # A model with several end-of-text tokens lists them; the first ends its turns.
-  first = id[0] if isinstance(id, list) and id else id
-  return tokenizer.id_to_token(first) if isinstance(first, int) else None
+def _begins(tokenizer: tokenizers.Tokenizer) -> int | None:
+  """Returns the id that the tokenizer by itself puts before every text, or None."""
+  encoding = tokenizer.encode('a')
+  added = ''.join(map(str, encoding.special_tokens_mask))
+  return encoding.ids[0] if added.startswith('1') and '0' in added else None
+
+
+def _known_ids(tokenizer: tokenizers.Tokenizer, ids: Any) -> list[int]:
+  """Returns those of an id, or of a list of ids, that the tokenizer has."""
+  listed = ids if isinstance(ids, list) else [ids]
+  return [id for id in listed if isinstance(id, int) and tokenizer.id_to_token(id) is not None]
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:

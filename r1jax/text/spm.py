@@ -48,7 +48,7 @@ class SentencePiece:
 
   Attributes:
     model: the serialised model.
-    vocab_size, eos_id, pad_id, bos_id: as in `tokenizer.Tokenizer`.
+    vocab_size, eos_id, stop_ids, pad_id, bos_id: as in `tokenizer.Tokenizer`.
   """
 
   def __init__(self, model: bytes):
@@ -58,6 +58,7 @@ class SentencePiece:
     self.eos_id = self._processor.eos_id()
     if self.eos_id < 0:
       raise ValueError('the SentencePiece model has no end-of-text piece; train it with an eos_id.')
+    self.stop_ids = (self.eos_id,)
     pad, bos = self._processor.pad_id(), self._processor.bos_id()
     self.pad_id = pad if pad >= 0 else self.eos_id
     self.bos_id = bos if bos >= 0 else None
@@ -170,7 +171,7 @@ def _train(documents: Sequence[str], *, model_type: str, vocab_size: int, seeds:
   except RuntimeError as error:
     raise ValueError(
       f'no vocabulary of {vocab_size} pieces from {len(documents)} texts: {error}. '
-      'Change tokenizer.vocab_size or give more text.'
+      'Change vocab_size or give more text.'
     ) from error
   return _parse(out.getvalue())
 

@@ -7,13 +7,17 @@ from typing import Protocol
 
 from r1jax.text import hf, spm
 
+# All that a tokenizer may leave in a folder.
+FILES = (spm.FILE, hf.FILE, hf.CONFIG)
+
 
 class Tokenizer(Protocol):
   """What the system asks of a tokenizer.
 
   Attributes:
     vocab_size: ids are less than this.
-    eos_id: ends a completion.
+    eos_id: ends a text.
+    stop_ids: that end a completion; `eos_id` is the first.
     pad_id: fills up arrays; masks come from lengths, so any id will do.
     bos_id: begins a text, or None for tokenizers without one; `encode` never adds it.
   """
@@ -69,5 +73,5 @@ def load(folder: str | os.PathLike) -> Tokenizer:
   state = f'it holds: {found or "nothing"}' if found is not None else 'it is no folder'
   raise FileNotFoundError(
     f'no tokenizer in {path}: looked for {hf.FILE} (Hugging Face) and {spm.FILE} (SentencePiece); '
-    f'{state}. Copy the tokenizer files of the model there, or point model.path at its folder.'
+    f'{state}. Copy the tokenizer files of the model there, or name the folder that has them.'
   )

@@ -147,7 +147,7 @@ def test_a_section_or_field_of_the_stage_that_is_missing_is_named(config):
 class Letters:
   """A tokenizer that needs no training: a character is a token."""
 
-  vocab_size, eos_id, pad_id, bos_id = 1024, 0, 1, None
+  vocab_size, eos_id, stop_ids, pad_id, bos_id = 1024, 0, (0,), 1, None
 
   def encode(self, text):
     return [2 + ord(character) % 1000 for character in text]

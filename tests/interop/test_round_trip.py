@@ -186,6 +186,26 @@ def test_tokenizer_comes_along(v3, tmp_path):
   assert transformers.AutoConfig.from_pretrained(tmp_path).eos_token_id == tokenizer.eos_id
 
 
+def test_the_tokenizer_of_an_earlier_model_goes(tmp_path):
+  tokenizer = train_sentencepiece(['ab'] * 9)
+  config = models.decoder(models.DIRECT, vocab_size=tokenizer.vocab_size)
+  save_pretrained(tmp_path, config, models.random_params(config), tokenizer)
+  earlier = {'tokenizer.model', 'tokenizer.json', 'tokenizer_config.json'}
+  assert earlier < {file.name for file in tmp_path.iterdir()}
+  save_pretrained(tmp_path, config, models.random_params(config))
+  assert not earlier & {file.name for file in tmp_path.iterdir()}
+
+
+def test_all_tokens_that_end_a_completion_come_along(tmp_path):
+  tokenizer = train_sentencepiece(['ab'] * 9)
+  tokenizer.stop_ids = (tokenizer.eos_id, 7)
+  config = models.decoder(models.DIRECT, vocab_size=tokenizer.vocab_size)
+  save_pretrained(tmp_path, config, models.random_params(config), tokenizer)
+  assert transformers.GenerationConfig.from_pretrained(tmp_path).eos_token_id == [1, 7]
+  (tmp_path / 'tokenizer.model').unlink()
+  assert load_tokenizer(tmp_path).stop_ids == (1, 7)
+
+
 def test_tokenizer_larger_than_the_embedding_is_refused(v3, tmp_path):
   config, params, _ = v3
   tokenizer = train_sentencepiece(['ab'] * 9)

@@ -34,7 +34,7 @@ class Letters:
   """One token a letter, after padding and the end of text."""
 
   vocab_size = CONFIG.vocab_size
-  pad_id, eos_id, bos_id = 0, 1, None
+  pad_id, eos_id, stop_ids, bos_id = 0, 1, (1,), None
 
   def encode(self, text):
     return [2 + ALPHABET.index(letter) for letter in text]

@@ -265,6 +265,14 @@ def words_alone(path: pathlib.Path, **files):
     {'tokenizer_config': {'eos_token': {'content': '</s>', 'lstrip': False}}},
     {'generation_config': {'eos_token_id': [3, 0]}, 'config': {'eos_token_id': 0}},
     {'tokenizer_config': {'eos_token': None}, 'config': {'eos_token_id': 3}},
+    # As Qwen2.5, whose model names a first token that its tokenizer has not.
+    {
+      'tokenizer_config': {'eos_token': '</s>', 'bos_token': None},
+      'config': {'bos_token_id': 0},
+    },
+    {'tokenizer_config': {'eos_token': '</s>', 'bos_token': '<s>', 'add_bos_token': False}},
+    # Named, but not what this tokenizer puts before a text.
+    {'tokenizer_config': {'eos_token': '</s>', 'bos_token': 'one'}},
   ],
 )
 def test_the_end_of_text_is_found_where_models_name_it(tmp_path, files):
@@ -284,6 +292,27 @@ def test_nothing_is_added_cut_or_filled_up(tmp_path):
   assert not {0, 3, 4} & set(loaded.encode('<s> one </s> <pad>'))
   with pytest.raises(IndexError, match='id 9'):
     loaded.piece(9)
+
+
+@pytest.mark.parametrize(
+  'files',
+  [
+    {'tokenizer_config': {'eos_token': '</s>'}, 'config': {'bos_token_id': 0}},
+    {'tokenizer_config': {'eos_token': '</s>', 'bos_token': 'one', 'add_bos_token': True}},
+  ],
+)
+def test_the_first_token_is_found_where_models_name_it(tmp_path, files):
+  loaded = tokenizer.load(words_alone(tmp_path, **files))
+  assert loaded.bos_id == (1 if 'add_bos_token' in files['tokenizer_config'] else 0)
+  loaded.save(tmp_path / 'again')
+  assert tokenizer.load(tmp_path / 'again').bos_id == loaded.bos_id
+
+
+def test_all_tokens_that_end_a_completion_are_found(tmp_path):
+  """As in Llama 3.1, whose turns end otherwise than its texts."""
+  files = {'tokenizer_config': {'eos_token': '</s>'}, 'config': {'eos_token_id': [0, 3, 99]}}
+  loaded = tokenizer.load(words_alone(tmp_path, **files))
+  assert loaded.eos_id == 3 and loaded.stop_ids == (3, 0)
 
 
 def test_a_tokenizer_without_end_of_text_is_an_error(tmp_path):
