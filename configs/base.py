@@ -34,7 +34,7 @@ def _pretrain() -> ConfigDict:
     {
       'kind': 'muon',  # V3: AdamW, slower to learn where to look (experiments/LOG.md).
       'peak': 5e-3,  # Learning rate. V3: 2.2e-4.
-      'final': 1e-4,
+      'final': 1e-4,  # At the end of a cosine; None for a constant.
       'warmup': 50,  # Updates.
       'b1': 0.9,
       'b2': 0.95,

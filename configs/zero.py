@@ -71,7 +71,7 @@ def _rl(problems: str) -> ConfigDict:
     {
       'kind': 'adamw',  # Paper's DeepSeek-V3: AdamW.
       'peak': 1e-4,  # Learning rate. Paper: 3e-6, for a model of 671B.
-      'final': 1e-4,  # Learning rate at the end of a cosine; the same as `peak` for a constant.
+      'final': placeholder(float),  # Learning rate at the end of a cosine; None for a constant.
       'warmup': 5,  # Updates.
       'b1': 0.9,
       'b2': 0.95,

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import importlib
 import operator
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from r1jax.algorithms import advantages, grpo, kl, ratios, reductions, surrogate
 from r1jax.decoding import Sampler
 from r1jax.evaluation.answering import Answering
 from r1jax.evaluation.benchmark import Benchmark
-from r1jax.model import GQA, MLA, ModelConfig, MoE, Rope
+from r1jax.model import GQA, MLA, Llama3Scaling, ModelConfig, MoE, Rope, Yarn
 from r1jax.rewards import accuracy, combine, format, lenient, random_reward, strict
 from r1jax.section import Section
 from r1jax.sharding import MeshShape, make_mesh, prompt_parts
@@ -48,6 +49,7 @@ RATIOS = {
 SURROGATES: dict[str, Callable] = {'clipped': surrogate.clipped, 'cispo': surrogate.cispo}
 KL_ESTIMATORS = {'k1': kl.k1, 'k2': kl.k2, 'k3': kl.k3, 'k3_per_output': kl.per_output(kl.k3)}
 ATTENTIONS: dict[str, Callable] = {'mla': MLA, 'gqa': GQA}
+ROPE_SCALINGS: dict[str, Callable] = {'yarn': Yarn, 'llama3': Llama3Scaling}
 OPTIMIZERS: dict[str, tuple[Callable, Callable]] = {
   'adamw': (optimizer.AdamW, optimizer.adamw),
   'muon': (optimizer.Muon, optimizer.muon),
@@ -108,18 +110,17 @@ def plan(config: ml_collections.ConfigDict) -> Plan:
   fields = Section(config)
   mesh = _mesh(fields)
   makers: list[tuple[str, Callable]] = []
-  if not fields.stages or isinstance(fields.stages, str):
-    raise fields.error(f"stages is {fields.stages!r}; it names sections, in order, as ('rl',)")
-  for name in fields.stages:
-    section = getattr(fields, name)
+  for name, section in _stages(fields):
     # A seed for each stage, so that later ones do not draw what earlier ones drew.
     seed = fields.seed + SEED_STRIDE * len(makers)
     makers.append((name, section.choose('kind', STAGES)(section, seed, mesh)))
-  kinds = [getattr(fields, name).kind for name in fields.stages]
-  policy, load = None, Policy.load
+  kinds = [section.kind for _, section in _stages(fields)]
+  if 'pretrain' in kinds[1:]:
+    raise fields.error("stages: one of kind 'pretrain' starts from nothing, so it comes first")
+  policy, load = None, functools.partial(Policy.load, mesh=mesh)
   if set(kinds) != {'pretrain'}:
     computed = {name: getattr(fields.model, name) for name in ('dtype', 'remat', 'unroll')}
-    load = functools.partial(Policy.load, **computed)
+    load = functools.partial(load, **computed)
   if kinds[0] != 'pretrain':
     policy = functools.partial(_initial_policy, load, fields.init_from)
   export_dtype = fields.choose('export_dtype', EXPORT_DTYPES)
@@ -127,6 +128,17 @@ def plan(config: ml_collections.ConfigDict) -> Plan:
   if unread := fields.unread():
     raise ValueError(f'these config fields have no effect, remove them: {", ".join(unread)}')
   return result
+
+
+def _stages(fields: Section) -> list[tuple[str, Section]]:
+  names = fields.stages
+  if not names or isinstance(names, str) or len(set(names)) < len(names):
+    raise fields.error(f"stages is {names!r}; it names sections, each once, in order, as ('rl',)")
+  sections = [(name, getattr(fields, name)) for name in names]
+  for name, section in sections:
+    if not isinstance(section, Section):
+      raise fields.error(f'stages names {name!r}, which is {section!r} and not a section')
+  return sections
 
 
 def _mesh(fields: Section) -> Mesh | None:
@@ -175,24 +187,20 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
   advantage = section.algorithm.choose('advantage', ADVANTAGES)
   reduction = _reduction(section.algorithm)
   updates = steps * settings.num_minibatches * settings.num_inner_epochs
-  optimiser = _optimizer(section.optimizer, updates)
+  # Answers say nothing of the MTP module; weight decay alone would move it.
+  optimiser = _optimizer(section.optimizer, updates, frozen='mtp')
   benchmarks = _benchmarks(
     section.evaluation, held_out, answering, group_size, settings, seed, reader
   )
   cadence = section.cadence.make(loop.Cadence, steps=steps)
-  numbers = dict(
-    bias_speed=section.bias_speed,
-    replace_reference_every=section.replace_reference_every,
-    num_completions=section.num_completions,
-  )
 
   def make(policy: Policy | None) -> rl.Stage:
     assert policy is not None, 'RL starts from a policy'
     known = dict(answering, model=policy.model, tokenizer=policy.tokenizer)
     ask = Answering(**known, group_size=group_size, sampler=sampler)
-    measures = [benchmark(policy) for benchmark, _ in benchmarks]
-    for problems in [*listed, *(measure.problems for measure in measures)]:
-      ask.check(problems)
+    measures = [benchmark(policy) for benchmark in benchmarks]
+    for measure in measures:  # That no prompt is too long shows now, and not in the midst of a run.
+      ask.prompts(measure.problems)
     learning = rl_step.Reinforcement(
       settings=settings,
       answering=ask,
@@ -202,7 +210,7 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
       objective=objective,
       reduction=reduction,
       optimizer=optimiser,
-      bias_speed=numbers['bias_speed'],
+      bias_speed=section.bias_speed,
       use_reference=kl_weight > 0,
       reader=reader,
       mesh=mesh,
@@ -211,13 +219,28 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
       learning=learning,
       cadence=cadence,
       benchmarks=measures,
-      final=frozenset(split for _, split in benchmarks if split == 'test'),
-      replace_reference_every=numbers['replace_reference_every'],
-      num_completions=numbers['num_completions'],
+      final=frozenset({'test'}),
+      replace_reference_every=section.replace_reference_every,
+      num_completions=section.num_completions,
+      asked=_fingerprint(ask, train, listed),
       title=_title(policy),
     )
 
   return make
+
+
+def _fingerprint(
+  ask: Answering, train: Sequence[Problem], listed: Sequence[Sequence[Problem]]
+) -> int:
+  """Returns a number that changes with the problems, the template and the tokenizer.
+
+  Raises:
+    ValueError: a prompt is too long, or has no token.
+  """
+  few = [train[i] for i in range(min(16, len(train)))]
+  asked = [problem for problems in [few, *listed] for problem in problems]
+  told = [(problem.id, problem.gold) for problem in asked]
+  return zlib.crc32(repr((told, ask.prompts(asked))).encode())
 
 
 def _title(policy: Policy) -> str:
@@ -304,17 +327,18 @@ def _reduction(section: Section) -> Callable:
   return functools.partial(reduction, length=length) if needs_length else reduction
 
 
-def _optimizer(section: Section, updates: int) -> optax.GradientTransformation:
-  _check_at_least(section, 0, 'peak', 'final', 'warmup')
+def _optimizer(
+  section: Section, updates: int, *, frozen: str | None = None
+) -> optax.GradientTransformation:
+  _check_at_least(section, 0, 'peak', 'warmup')
   kind, make = section.choose('kind', OPTIMIZERS)
-  if section.final == section.peak:
-    schedule = optimizer.warmup_constant(peak=section.peak, warmup=section.warmup)
-  else:
-    with section.blamed():
-      schedule = optimizer.warmup_cosine(
-        peak=section.peak, warmup=section.warmup, total=updates, final=section.final
-      )
-  return make(section.make(kind), schedule)
+  peak, warmup, final = section.peak, section.warmup, section.final
+  with section.blamed():
+    if final is None:
+      schedule = optimizer.warmup_constant(peak=peak, warmup=warmup)
+    else:
+      schedule = optimizer.warmup_cosine(peak=peak, warmup=warmup, total=updates, final=final)
+  return make(section.make(kind), schedule, frozen=frozen)
 
 
 def _task(section: Section, evaluation: Section, seed: int):
@@ -356,7 +380,7 @@ def _check_filled(section: Section, *names: str) -> None:
 
 
 def _benchmarks(section: Section, held_out, answering, group_size, settings, seed, reader):
-  """Returns for each split the maker of its benchmark, and the split."""
+  """Returns the makers of the benchmarks, that of the test split first."""
   sizes = {'validation': section.validation_problems, 'test': section.test_problems}
 
   def benchmark(policy: Policy, split: str) -> Benchmark:
@@ -374,7 +398,7 @@ def _benchmarks(section: Section, held_out, answering, group_size, settings, see
     )
 
   splits = [split for split in ('test', 'validation') if sizes[split]]
-  return [(functools.partial(benchmark, split=split), split) for split in splits]
+  return [functools.partial(benchmark, split=split) for split in splits]
 
 
 def _pretraining(section: Section, seed: int, mesh: Mesh | None):
@@ -388,6 +412,10 @@ def _pretraining(section: Section, seed: int, mesh: Mesh | None):
   mixture = section.mixture.make(Mixture)
   optimiser = _optimizer(section.optimizer, steps)
   settings = section.settings.make(pretrain.Settings, seed=seed)
+  if settings.mtp_weight and not model.num_mtp:
+    raise section.settings.error(
+      f'mtp_weight is {settings.mtp_weight}, but the model has no MTP module (num_mtp is 0)'
+    )
   _check_parts(section.settings, 'rows_per_step', ('num_microbatches',), mesh)
   _check_at_least(section.evaluation, 1, 'num_problems', 'num_samples')
   stage = pretrain.Stage(
@@ -439,9 +467,16 @@ def _model(section: Section) -> ModelConfig:
   return section.make(
     ModelConfig,
     attention=section.attention.make(attention),
-    rope=section.rope.make(Rope),
+    rope=_rope(section.rope),
     moe=None if moe is None else moe.make(MoE),
   )
+
+
+def _rope(section: Section) -> Rope:
+  scaling = section.scaling if 'scaling' in section else None
+  if scaling is None:
+    return section.make(Rope)
+  return section.make(Rope, scaling=scaling.make(scaling.choose('kind', ROPE_SCALINGS)))
 
 
 STAGES: dict[str, Callable] = {'rl': _reinforcement, 'pretrain': _pretraining}

@@ -1,6 +1,7 @@
 """Trains what a config says: `python -m r1jax.main --config=configs/zero.py`."""
 
 import sys
+import traceback
 from pathlib import Path
 
 import jax
@@ -37,7 +38,7 @@ def train(argv: list[str]) -> None:
   except (ValueError, OSError, FloatingPointError) as error:
     if logging.get_verbosity() > logging.INFO:
       raise
-    sys.exit(f'{type(error).__name__}: {error}')
+    sys.exit(f'{type(error).__name__}: {error} (--verbosity=1 shows where it was raised)')
 
 
 def parse(argv: list[str]) -> list[str]:
@@ -45,10 +46,14 @@ def parse(argv: list[str]) -> list[str]:
   try:
     return app.parse_flags_with_usage(argv)
   except (AttributeError, KeyError) as error:
+    if 'get_config' in (frame.name for frame in traceback.extract_tb(error.__traceback__)):
+      raise  # A fault of the file itself.
     overrides = ' '.join(flag for flag in argv if flag.startswith('--config.'))
     (found,) = error.args
     hint = ' '.join(str(found.args[0] if isinstance(found, KeyError) else found).split())
     sys.exit(f'the config has no such field: {hint} (in {overrides})')
+  except OSError as error:
+    sys.exit(f'the config cannot be read: {error}')
 
 
 if __name__ == '__main__':

@@ -72,6 +72,7 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
         # What is wrong with config, data or model has shown by now: a folder is not claimed for it.
         if not claimed:
           held.enter_context(exclusive(workdir))
+          _refuse_another(workdir, config)  # That was at work here while the model was loading.
           _claim(workdir, config)
           claimed = True
         _train(name, stage, policy, folder, stop, plan.export_dtype)

@@ -28,6 +28,9 @@ class Section:
       self._read[name] = Section(value, f'{self._path}.{name}') if is_section else value
     return self._read[name]
 
+  def __contains__(self, name: str) -> bool:
+    return name in self._config
+
   def error(self, text: str) -> ValueError:
     """Returns an error about a field of the section, with which `text` begins."""
     return ValueError(f'{self._path}.{text}')

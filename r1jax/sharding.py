@@ -131,12 +131,14 @@ def partition_spec(axes: tuple[str | None, ...]) -> PartitionSpec:
   return PartitionSpec(*(None if axis is None else MESH_AXES[axis] for axis in axes))
 
 
-def parameter_shardings(params: Any, mesh: Mesh) -> Any:
-  """Returns the `NamedSharding` of each parameter (arrays or shapes).
+def parameter_shardings(params: Any, mesh: Mesh | None) -> Any:
+  """Returns the `NamedSharding` of each parameter (arrays or shapes); None without a mesh.
 
   Raises:
     ValueError: if a dimension cannot be split as the table says; all such parameters are named.
   """
+  if mesh is None:
+    return None
   problems: list[str] = []
 
   def one(keys, array):
@@ -148,7 +150,7 @@ def parameter_shardings(params: Any, mesh: Mesh) -> Any:
         problems.append(f'{path} {tuple(array.shape)}: {size} into {parts} parts along {axes!r}')
     return NamedSharding(mesh, _canonical(spec, mesh))
 
-  shardings = jax.tree_util.tree_map_with_path(one, params)
+  shardings = jax.tree.map_with_path(one, params)
   if problems:
     raise ValueError(
       'these parameters cannot be split over the mesh; change config.mesh:\n' + '\n'.join(problems)
@@ -166,8 +168,6 @@ def _canonical(spec: PartitionSpec, mesh: Mesh) -> PartitionSpec:
 
 def place_parameters(params: Any, mesh: Mesh | None) -> Any:
   """Puts parameters where the table says; without a mesh, on the device."""
-  if mesh is None:
-    return jax.device_put(params)
   return jax.device_put(params, parameter_shardings(params, mesh))
 
 

@@ -7,6 +7,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from r1jax.algorithms.measures import Mean
+
 
 def update_bias(bias_NE: jax.Array, load_NE: jax.Array, *, speed: float) -> jax.Array:
   """Returns the selection biases after a step: up for idle experts, down for busy ones.
@@ -47,33 +49,49 @@ def load_violation(load_NE: jax.Array) -> jax.Array:
   return jnp.maximum(excess_N, 0.0)  # Below 0 only where nothing was chosen.
 
 
-def sequence_balance_loss(
-  load_NBE: jax.Array, affinity_NBE: jax.Array, *, weight: float
-) -> jax.Array:
+def sequence_balance(
+  load_NPGE: jax.Array, affinity_NPGE: jax.Array, share_PG: jax.Array
+) -> tuple[Mean, jax.Array]:
+  """Returns the balance loss of a batch of sequences, summed over layers, before it is weighted.
+
+  The paper averages over the sequences of a batch; here each has a share of its own, so that the
+  losses of microbatches add up.
+
+  Args:
+    load_NPGE: as in `sequence_balance_loss`.
+    affinity_NPGE: as in `sequence_balance_loss`.
+    share_PG: of each sequence in the whole batch; they sum to about 1.
+
+  Returns:
+    A metric, the plain mean over sequences, and the sum by shares, through which gradients flow.
+  """
+  loss_PG = jnp.sum(sequence_balance_loss(load_NPGE, affinity_NPGE), axis=0)
+  metric = Mean(jnp.sum(jax.lax.stop_gradient(loss_PG)), jnp.int32(loss_PG.size))
+  return metric, jnp.sum(loss_PG * jax.lax.stop_gradient(share_PG))
+
+
+def sequence_balance_loss(load_NPGE: jax.Array, affinity_NPGE: jax.Array) -> jax.Array:
   """Returns the balance loss of each sequence in each layer.
 
   DeepSeek-V3's complementary loss (arXiv:2412.19437 eq. 17-20,
-  https://arxiv.org/abs/2412.19437): weight * sum over experts of f P. f is the expert's share of
-  the choices times E, and P the mean over tokens of its score, normalised over experts. It comes
-  to `weight` when both are even, and to E / top_k times that when the same top_k experts take all
+  https://arxiv.org/abs/2412.19437) without its weight alpha: the sum over experts of f P. f is the
+  expert's share of the choices times E, and P the mean over tokens of its score, normalised over
+  experts. It comes to 1 when both are even, and to E / top_k when the same top_k experts take all
   choices and all of the score.
 
   Args:
-    load_NBE: number of a sequence's tokens that chose an expert.
-    affinity_NBE: sum over those tokens of the expert's score, each token's scores normalised to
+    load_NPGE: number of a sequence's tokens that chose an expert; any axes before E will do.
+    affinity_NPGE: sum over those tokens of the expert's score, each token's scores normalised to
       sum 1. Gradients flow through it only.
-    weight: alpha (V3: 1e-4).
 
   Returns:
-    loss_NB, 0 for a sequence without tokens. To be summed over layers and averaged over the
-    sequences of the whole batch, also when that is split into microbatches.
+    loss_NPG, 0 for a sequence without tokens.
   """
-  chex.assert_rank(load_NBE, 3)
-  chex.assert_equal_shape([load_NBE, affinity_NBE])
+  chex.assert_equal_shape([load_NPGE, affinity_NPGE])
   # Paper: f counts the best by score; here: what was chosen, with the bias, as the load counts it.
   # A sequence's scores sum to its tokens, and its choices to top_k times that.
-  frequency_NBE = _shares(jax.lax.stop_gradient(load_NBE)) * load_NBE.shape[-1]
-  return weight * jnp.sum(frequency_NBE * _shares(affinity_NBE), axis=-1)
+  frequency_NPGE = _shares(jax.lax.stop_gradient(load_NPGE)) * load_NPGE.shape[-1]
+  return jnp.sum(frequency_NPGE * _shares(affinity_NPGE), axis=-1)
 
 
 def _shares(amount: jax.Array) -> jax.Array:

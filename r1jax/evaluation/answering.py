@@ -80,7 +80,6 @@ class Answering:
       template=self._prompt,
       tokenizer=self.tokenizer,
       max_tokens=self.max_prompt_tokens,
-      pad_to=self.max_prompt_tokens,
       first_address=first_address,
     )
     rollouts = generate(
@@ -97,9 +96,13 @@ class Answering:
     )
     return Answers(problems, rollouts, self._texts(rollouts))
 
-  def check(self, problems: Sequence[Problem]) -> None:
-    """Raises ValueError that names the problems whose prompts are too long, or have no token."""
-    batching.check_lengths(
+  def prompts(self, problems: Sequence[Problem]) -> list[list[int]]:
+    """Returns the tokens of the prompts, before a run and not in its midst.
+
+    Raises:
+      ValueError: prompts are too long, or have no token; names their problems.
+    """
+    return batching.encode(
       problems, template=self._prompt, tokenizer=self.tokenizer, max_tokens=self.max_prompt_tokens
     )
 

@@ -72,12 +72,17 @@ def render(workdir: str | Path, *, title: str) -> str:
     'figures': _figures(metrics, evaluations),
     'table': _table(summary),
     'completions': _completions(workdir),
-    'setup': _setup(_read_json(workdir / 'config.json')),
+    'setup': _setup(_config_of(workdir)),
   }
   template = resources.files('r1jax.evaluation').joinpath('report.html').read_text('utf-8')
   # One pass: a part that happens to hold a placeholder stays as it is.
   page = re.sub(r'\{\{(\w+)\}\}', lambda match: parts[match[1]], template)
   return re.sub('[\ud800-\udfff]', '\ufffd', page)  # lone surrogates, which UTF-8 cannot say
+
+
+def _config_of(workdir: Path) -> Any:
+  """Returns what `config.json` holds; that of a run of several stages stands above its stages."""
+  return _read_json(workdir / 'config.json') or _read_json(workdir.parent / 'config.json')
 
 
 def _summary_so_far(evaluations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

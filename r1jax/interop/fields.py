@@ -75,7 +75,11 @@ class Fields:
 
   def inner(self, name: str) -> 'Fields':
     """Returns the dict that a field holds, empty if it is absent; it is checked with this one."""
-    self._inner.append(Fields(self.get(name, {}), within=f'{self._within}{name}.'))
+    value = self.get(name, {})
+    if not isinstance(value, Mapping):
+      self.refuse(f'{self._within}{name} is {value!r}, supported: an object')
+      value = {}
+    self._inner.append(Fields(value, within=f'{self._within}{name}.'))
     return self._inner[-1]
 
   def check(self) -> None:

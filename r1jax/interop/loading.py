@@ -5,7 +5,7 @@ import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -22,7 +22,10 @@ STORED_DTYPES = ('F32', 'BF16', 'F16')
 
 
 def load_pretrained(
-  path: str | os.PathLike, *, dtype: DTypeLike = 'float32'
+  path: str | os.PathLike,
+  *,
+  dtype: DTypeLike = 'float32',
+  place: Callable[[dict[str, np.ndarray]], dict[str, jax.Array]] = jax.device_put,
 ) -> tuple[ModelConfig, Any]:
   """Loads the model of a Hugging Face folder.
 
@@ -32,6 +35,8 @@ def load_pretrained(
   Args:
     path: folder with config.json and safetensors, of DeepSeek-V3 or V2, Qwen2 or Llama.
     dtype: of the parameters, 'float32' or 'bfloat16'; experts' selection biases stay float32.
+    place: puts arrays, by their paths with '/' between names, on the devices that will hold them;
+      the default device by default.
 
   Returns:
     The architecture and the tree of parameters. What a folder does not tell has its default: dtype
@@ -55,15 +60,19 @@ def load_pretrained(
     _check_tensors(folder, tensors, entries, tables.copies(config))
     flat: dict[str, jax.Array] = {}
     for entry in entries:
-      flat |= _read_entry(entry, tensors, kind)
+      # Without waiting, copies of several entries would pile up.
+      flat |= jax.block_until_ready(place(_read_entry(entry, tensors, kind)))
   return config, traverse_util.unflatten_dict(flat, sep='/')
 
 
 def _read_json(folder: pathlib.Path, name: str) -> dict[str, Any]:
   try:
-    return json.loads(_existing(folder, name).read_text())
-  except json.JSONDecodeError as error:
+    content = json.loads(_existing(folder, name).read_text())
+  except ValueError as error:  # Of JSON, or of UTF-8.
     raise ValueError(f'{folder / name} is no JSON: {error}') from error
+  if not isinstance(content, dict):
+    raise ValueError(f'{folder / name} holds no JSON object: fetch it again')
+  return content
 
 
 def _existing(folder: pathlib.Path, *names: str) -> pathlib.Path:
@@ -140,7 +149,7 @@ def _read(tensors: Mapping[str, Any], name: str) -> np.ndarray:
 
 def _read_entry(
   entry: tables.Entry, tensors: Mapping[str, Any], dtype: np.dtype
-) -> dict[str, jax.Array]:
+) -> dict[str, np.ndarray]:
   """Reads the tensors of an entry into its arrays, by path."""
   kind = np.dtype('float32') if entry.row.wide else dtype
   arrays = [np.empty(shape, kind) for shape in entry.shapes]
@@ -148,7 +157,4 @@ def _read_entry(
     parts = entry.row.layout.to_ours(_read(tensors, name), entry.part_shapes())
     for array, part in zip(arrays, parts):
       array[place] = part
-  # `jnp.asarray` would copy twice; and without waiting, copies of several entries would pile up.
-  return jax.block_until_ready(
-    {path: jax.device_put(array) for path, array in zip(entry.paths, arrays)}
-  )
+  return dict(zip(entry.paths, arrays))

@@ -28,7 +28,7 @@ class Cadence:
     checkpoint_every: steps between checkpoints; 0 for none before the last.
     evaluate_every: steps between evaluations; 0 for none between first and last.
     completions_every: steps between records of completions; 0 for none before the last.
-    max_skipped: updates skipped in a row before the run stops.
+    max_skipped: updates skipped in a row, at the end of a step, with which the run stops.
   """
 
   steps: int
@@ -112,7 +112,9 @@ def run(
     if restored is not None:
       _check_begun(restored, record, checkpoints.folder)
       first, tree, record = restored.step, restored.tree, restored.record
-    logs = stack.enter_context(contextlib.closing(Logs(workdir, restored_step=first)))
+    # Without a checkpoint nothing tells from what the records there began: not even step 0 stays.
+    kept = -1 if restored is None else first
+    logs = stack.enter_context(contextlib.closing(Logs(workdir, restored_step=kept)))
     progress = stack.enter_context(Progress(cadence.steps, title, start_step=first))
     if restored is not None:
       _announce(restored, progress)
@@ -167,8 +169,8 @@ def _announce(restored: Restored, progress: Progress) -> None:
 def _check_begun(restored: Restored, record: dict[str, Any], folder: Path) -> None:
   if restored.record.get('begun') != record.get('begun'):
     raise ValueError(
-      f'the checkpoints in {folder} are of a run that began from another model or tokenizer than '
-      'the config gives now; put back what it began from, or choose another --workdir'
+      f'the checkpoints in {folder} are of a run that began from another model, tokenizer or '
+      'problems than the config gives now; put back what it began from, or choose another --workdir'
     )
 
 

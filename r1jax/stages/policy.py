@@ -1,12 +1,14 @@
 """What goes from stage to stage: a model, its parameters and its tokenizer, as a folder."""
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
 import jax
+from jax.sharding import Mesh
 
-from r1jax import interop
+from r1jax import interop, sharding
 from r1jax.model import Transformer
 from r1jax.text import tokenizer as tokenizers
 from r1jax.text.tokenizer import Tokenizer
@@ -27,11 +29,12 @@ class Policy:
   tokenizer: Tokenizer
 
   @classmethod
-  def load(cls, folder: str | Path, **changes: Any) -> 'Policy':
+  def load(cls, folder: str | Path, *, mesh: Mesh | None = None, **changes: Any) -> 'Policy':
     """Reads a Hugging Face folder.
 
     Args:
       folder: as `interop.load_pretrained` reads it.
+      mesh: devices over which the parameters are split, or None for one.
       **changes: fields of `ModelConfig` that are no property of the weights: `dtype`, `remat`,
         `unroll`.
 
@@ -39,7 +42,8 @@ class Policy:
       FileNotFoundError: the folder lacks a file.
       ValueError: its files are damaged, or do not fit each other.
     """
-    config, params = interop.load_pretrained(folder)
+    place = functools.partial(sharding.place_parameters, mesh=mesh)
+    config, params = interop.load_pretrained(folder, place=place)
     tokenizer = tokenizers.load(folder)
     if tokenizer.vocab_size > config.vocab_size:
       raise ValueError(

@@ -24,7 +24,6 @@ from r1jax.algorithms.measures import Mean
 from r1jax.decoding.scoring import token_logp
 from r1jax.evaluation.benchmark import Benchmark
 from r1jax.model import ModelConfig, Transformer, call
-from r1jax.model.moe import Routing
 from r1jax.stages import loop
 from r1jax.stages.policy import Policy
 from r1jax.structs import Array
@@ -84,7 +83,10 @@ def loss(
   load: dict[str, jax.Array] = {}
   if out.routing is not None:
     load['expert_layers'] = jnp.sum(out.routing.load_PGE, axis=(1, 2))
-    total += _balance_loss(out.routing, balance_weight, rows)
+    found['balance_loss'], of_batch = balance.sequence_balance(
+      out.routing.load_PGE, out.routing.affinity_PGE, jnp.sum(rows.weight_BL, axis=-1)[:, None]
+    )
+    total += balance_weight * of_batch
   if mtp_weight:
     hidden, routing = apply('predict_second', out, tokens_B1L)
     second_BL = logp(hidden[:, :, :-1], tokens_B1L[:, :, 2:])[0][:, 0]
@@ -94,13 +96,6 @@ def loss(
     if routing is not None:
       load['mtp/layer'] = jnp.sum(routing.load_PGE, axis=(0, 1))
   return total, Report(found, load)
-
-
-def _balance_loss(routing: Routing, weight: float, rows: Rows) -> jax.Array:
-  """Returns the sequence-wise balance loss, summed over layers, its share of the batch's mean."""
-  load_NBE, affinity_NBE = routing.load_PGE[:, :, 0], routing.affinity_PGE[:, :, 0]
-  loss_NB = balance.sequence_balance_loss(load_NBE, affinity_NBE, weight=weight)
-  return jnp.sum(loss_NB * jnp.sum(rows.weight_BL, axis=-1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +121,18 @@ class Settings:
   bias_speed: float
   chunk_tokens: int | None
   seed: int
+
+  def __post_init__(self):
+    least = {
+      **dict.fromkeys(('rows_per_step', 'num_microbatches'), 1),
+      'num_columns': 2,  # A token and the one that it predicts.
+      **dict.fromkeys(('mtp_weight', 'balance_weight', 'bias_speed', 'seed'), 0),
+    }
+    for name, number in least.items():
+      if getattr(self, name) < number:
+        raise ValueError(f'{name} is {getattr(self, name)}; it must be at least {number}')
+    if self.chunk_tokens is not None and self.chunk_tokens < 1:
+      raise ValueError(f'chunk_tokens is {self.chunk_tokens}; it must be at least 1, or None')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +176,7 @@ class Stage:
     base = Policy(model, params, tokenizer)
     probes = self.probes(base)
     for probe in probes:  # Now, and not after the last step.
-      probe.answering.check(probe.problems)
+      probe.answering.prompts(probe.problems)
     title = f'pre-training {base.num_parameters / 1e6:.2f}M parameters'
     begun = states.fingerprint(params) ^ zlib.crc32(tokenizer.model)
     tree, summary = loop.run(
@@ -187,8 +194,10 @@ class Stage:
 
   def _initial(self, model: Transformer) -> Any:
     key = jax.random.key(self.settings.seed)
-    params = jax.jit(model.init)(key, jnp.zeros((1, 8), jnp.int32))['params']
-    return sharding.place_parameters(params, self.mesh)
+    init = functools.partial(model.init, key, jnp.zeros((1, 8), jnp.int32))
+    # Each device makes its part: a whole model may be more than one can hold.
+    placed = sharding.parameter_shardings(jax.eval_shape(init)['params'], self.mesh)
+    return jax.jit(lambda: init()['params'], out_shardings=placed)()
 
   def _step(self, model: Transformer) -> Step:
     part_loss = functools.partial(

@@ -36,6 +36,7 @@ class Stage:
     replace_reference_every: steps after which the policy becomes the reference (R1-Zero: 400);
       0 for never.
     num_completions: answers of a step that are written down.
+    asked: fingerprint of the problems and of how they are asked.
     title: heads the progress view.
   """
 
@@ -45,20 +46,24 @@ class Stage:
   final: frozenset[str]
   replace_reference_every: int
   num_completions: int
+  asked: int
   title: str
 
   def __call__(
     self, policy: Policy, workdir: Path, clock: Clock, stop: StopRequest
   ) -> tuple[Policy, dict[str, Any]]:
-    """Trains `policy` in `workdir`; returns it trained, and the evaluations of both."""
+    """Trains `policy` in `workdir`; returns it trained, and the evaluations of both.
+
+    The parameters of `policy` are used up.
+    """
     params = sharding.place_parameters(policy.params, self.learning.mesh)
-    begun = states.fingerprint(params)
+    begun = states.fingerprint(params) ^ self.asked
     tree = {'train': states.create(params, self.learning.optimizer)}
     base = None
     if self.learning.use_reference:
       # The base stays the reference unless it is replaced: then checkpoints need not hold it.
       reference = jax.tree.map(jnp.copy, params)
-      if self.replace_reference_every:
+      if 0 < self.replace_reference_every < self.cadence.steps:
         tree['reference'] = reference
       else:
         base = reference

@@ -94,11 +94,14 @@ def _term_key(name: str) -> str:
 
 
 def _of_updates(updates: Sequence[Mapping[str, Measure]]) -> dict[str, Any]:
-  whole = measures.results(measures.join(updates))
+  """Returns the metrics of what was learnt: of updates that were skipped, only if all were."""
+  skipped = [int(update['skipped'].result()) for update in updates]
+  taken = [update for update, skip in zip(updates, skipped) if not skip]
+  whole = measures.results(measures.join(taken or updates))
   # Only the first update sees the parameters that sampled.
   start = measures.results(updates[0])
   whole |= {name: start[name] for name in ('mismatch', 'expert_flips') if name in start}
-  return {name: float(value) for name, value in whole.items()} | {'skipped': int(whole['skipped'])}
+  return {name: float(value) for name, value in whole.items()} | {'skipped': sum(skipped)}
 
 
 def _length_by_style(sampled: Sequence[Sampled], reader: Reader) -> dict[str, float]:

@@ -27,7 +27,6 @@ from r1jax.decoding.scoring import length_mask
 from r1jax.evaluation.answering import Answering, Answers
 from r1jax.evaluation.judging import Reader
 from r1jax.model import Transformer
-from r1jax.model.moe import Routing
 from r1jax.rewards.combine import Scorer
 from r1jax.stages import rl_batch, rl_metrics
 from r1jax.stages.rl_batch import Batch
@@ -115,7 +114,7 @@ def loss(
     batch.ref_logp_PGT,
     batch.advantage_PG,
     batch.mask_PGT,
-    batch.weight_PGT,
+    weight_PGT=batch.weight_PGT,
   )
   sampled_PGT = length_mask(batch.length_PG, batch.tokens_PGT.shape[-1])
   found['entropy'] = Mean.over(scores.entropy_PGT, sampled_PGT)
@@ -128,19 +127,11 @@ def loss(
     load['expert_layers'] = jnp.sum(suffix.load_PGE, axis=(1, 2)) + jnp.sum(
       prefix.load_PGE, axis=(1, 2)
     )
-    value += _balance_loss(suffix, balance_weight, batch.weight_PGT)
+    found['balance_loss'], of_batch = balance.sequence_balance(
+      suffix.load_PGE, suffix.affinity_PGE, jnp.sum(batch.weight_PGT, axis=-1)
+    )
+    value += balance_weight * of_batch
   return value, Report(found, load)
-
-
-def _balance_loss(routing: Routing, weight: float, weight_PGT: jax.Array) -> jax.Array:
-  """Returns the sequence-wise balance loss of the answers, each by its weight in the loss."""
-  flat = functools.partial(
-    jnp.reshape, shape=(routing.load_PGE.shape[0], -1, routing.load_PGE.shape[-1])
-  )
-  loss_NB = balance.sequence_balance_loss(
-    flat(routing.load_PGE), flat(routing.affinity_PGE), weight=weight
-  )
-  return jnp.sum(loss_NB * jnp.sum(weight_PGT, axis=-1).reshape(-1))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,7 +22,6 @@ def prompts(
   template: Callable[[str], str],
   tokenizer: Tokenizer,
   max_tokens: int,
-  pad_to: int | None = None,
   first_address: int = 0,
 ) -> structs.Prompts:
   """Returns the problems as prompts, in their order.
@@ -31,19 +30,16 @@ def prompts(
     problems: at least one.
     template: makes the prompt's text of a question.
     tokenizer: its `encode` adds no special tokens.
-    max_tokens: longest prompt allowed, in tokens.
-    pad_to: number of columns S, at least the longest prompt here; without it, just that.
-      A fixed number, such as `max_tokens`, spares recompilation.
+    max_tokens: longest prompt allowed, and number of columns S: the same for all batches, so that
+      they share a compiled program.
     first_address: address of the first prompt within its step; the others follow.
 
   Raises:
     ValueError: a prompt is longer than `max_tokens`, or has no token at all; names the problems.
   """
-  encoded = _encode(problems, template=template, tokenizer=tokenizer, max_tokens=max_tokens)
+  encoded = encode(problems, template=template, tokenizer=tokenizer, max_tokens=max_tokens)
   length_P = np.array([len(tokens) for tokens in encoded], np.int32)
-  num_columns = int(length_P.max()) if pad_to is None else pad_to
-  assert num_columns >= length_P.max(), f'{length_P.max()} prompt tokens in {num_columns} columns'
-  tokens_PS = np.full((len(encoded), num_columns), tokenizer.pad_id, np.int32)
+  tokens_PS = np.full((len(encoded), max_tokens), tokenizer.pad_id, np.int32)
   for row_S, tokens in zip(tokens_PS, encoded):
     row_S[: len(tokens)] = tokens
   return structs.Prompts(
@@ -53,24 +49,14 @@ def prompts(
   )
 
 
-def check_lengths(
-  problems: Sequence[structs.Problem],
-  *,
-  template: Callable[[str], str],
-  tokenizer: Tokenizer,
-  max_tokens: int,
-) -> None:
-  """Raises the errors of `prompts` for all problems at once: before a run, not in its midst."""
-  _encode(problems, template=template, tokenizer=tokenizer, max_tokens=max_tokens)
-
-
-def _encode(
+def encode(
   problems: Sequence[structs.Problem],
   *,
   template: Callable[[str], str],
   tokenizer: Tokenizer,
   max_tokens: int,
 ) -> list[list[int]]:
+  """Returns the tokens of the prompts; arguments and errors are those of `prompts`."""
   start = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
   encoded = [start + tokenizer.encode(template(problem.question)) for problem in problems]
   sizes = [(problem.id, len(tokens)) for problem, tokens in zip(problems, encoded)]

@@ -26,6 +26,8 @@ from r1jax.tasks import stream
 
 # Goes up when the features change, so that older files are not misread.
 VERSION = '1.0.0'
+FEATURES = ('id', 'question', 'gold', 'metadata')
+FILE_FORMAT = 'array_record'
 
 
 def prepare(
@@ -84,6 +86,12 @@ def load(
   if not (folder / 'dataset_info.json').is_file():
     raise ValueError(f'{folder}: no prepared set; write it with r1jax.tasks.tfds.prepare')
   builder = tfds.builder_from_directory(folder)
+  features = tuple(builder.info.features or ())
+  if set(features) != set(FEATURES) or builder.info.file_format.value != FILE_FORMAT:
+    raise ValueError(
+      f'{folder} holds {", ".join(features)} as {builder.info.file_format.value}; it must hold '
+      f'{", ".join(FEATURES)} as {FILE_FORMAT}, as r1jax.tasks.tfds.prepare writes them'
+    )
   if split not in builder.info.splits:
     raise ValueError(f'{folder} has no split {split!r}; it has {sorted(builder.info.splits)}')
   task = Prepared(builder.as_data_source(split=split))
@@ -133,10 +141,10 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
   def __init__(self, tasks: Mapping[str, stream.Source[structs.Problem]], *, data_dir, name: str):
     self._tasks = tasks
     self.name = name
-    super().__init__(data_dir=data_dir, file_format='array_record')
+    super().__init__(data_dir=data_dir, file_format=FILE_FORMAT)
 
   def _info(self) -> tfds.core.DatasetInfo:
-    strings = dict.fromkeys(('id', 'question', 'gold', 'metadata'), np.str_)
+    strings = dict.fromkeys(FEATURES, np.str_)
     return tfds.core.DatasetInfo(
       builder=self,
       description='Problems with gold answers, written by r1jax.',

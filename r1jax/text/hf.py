@@ -66,7 +66,8 @@ class HuggingFace:
       tokenizer = tokenizers.Tokenizer.from_file(str(path / FILE))
     except Exception as error:  # The library raises bare Exceptions.
       raise ValueError(f'{path / FILE} is not a tokenizer ({error}); fetch it again.') from error
-    config, stop_ids = _read(path / CONFIG), []
+    config = _read(path / CONFIG)
+    stop_ids: list[int] = []
     for name in MODEL_CONFIGS:
       ids = _read(path / name)
       stop_ids = stop_ids or _known_ids(tokenizer, ids.get('eos_token_id'))

@@ -58,7 +58,7 @@ class SentencePiece:
     self.eos_id = self._processor.eos_id()
     if self.eos_id < 0:
       raise ValueError('the SentencePiece model has no end-of-text piece; train it with an eos_id.')
-    self.stop_ids = (self.eos_id,)
+    self.stop_ids: tuple[int, ...] = (self.eos_id,)
     pad, bos = self._processor.pad_id(), self._processor.bos_id()
     self.pad_id = pad if pad >= 0 else self.eos_id
     self.bos_id = bos if bos >= 0 else None

@@ -24,6 +24,7 @@ class Tokenizer(Protocol):
 
   vocab_size: int
   eos_id: int
+  stop_ids: tuple[int, ...]
   pad_id: int
   bos_id: int | None
 

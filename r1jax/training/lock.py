@@ -1,6 +1,7 @@
 """One process in a folder at a time: two that write the same records would spoil both."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ except ImportError:  # Where there is no flock, nothing is held.
   fcntl = None  # type: ignore[assignment]
 
 _FILE = '.lock'
+# What a file system says that cannot lock; then, too, nothing is held.
+_CANNOT = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
 @contextlib.contextmanager
@@ -24,6 +27,9 @@ def exclusive(folder: str | Path) -> Iterator[None]:
   """
   path = Path(folder) / _FILE
   path.parent.mkdir(parents=True, exist_ok=True)
+  if fcntl is None:
+    yield
+    return
   file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
   try:
     if not _taken(file, path):
@@ -40,10 +46,12 @@ def exclusive(folder: str | Path) -> Iterator[None]:
 
 def _taken(file: int, path: Path) -> bool:
   """Takes the lock; returns False if another has it, or had it and has just removed its file."""
-  if fcntl is None:
-    return True
   try:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return os.fstat(file).st_ino == path.stat().st_ino
   except (BlockingIOError, FileNotFoundError):
     return False
+  except OSError as error:
+    if error.errno in _CANNOT:
+      return True
+    raise

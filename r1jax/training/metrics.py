@@ -28,7 +28,7 @@ class MetricsLog:
 
   Args:
     workdir: the folder of the run.
-    restored_step: the last step that the restored parameters have taken; 0 for a fresh run.
+    restored_step: as in `records.StepLog`.
   """
 
   def __init__(self, workdir: str | Path, *, restored_step: int):
@@ -66,7 +66,7 @@ class CompletionsLog:
 
   Args:
     workdir: the folder of the run.
-    restored_step: the last step that the restored parameters have taken; 0 for a fresh run.
+    restored_step: as in `records.StepLog`.
   """
 
   def __init__(self, workdir: str | Path, *, restored_step: int):

@@ -4,7 +4,8 @@ The experts' selection biases are no optimiser's: the balance rule alone moves t
 """
 
 import dataclasses
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -33,6 +34,9 @@ class AdamW:
   weight_decay: float = 0.1
   max_norm: float = 1.0
 
+  def __post_init__(self):
+    _check(self, decays=('b1', 'b2'), positive=('epsilon', 'max_norm'))
+
 
 @dataclasses.dataclass(frozen=True)
 class Muon:
@@ -56,6 +60,20 @@ class Muon:
   rms: float = 0.2
   max_norm: float = 1.0
 
+  def __post_init__(self):
+    _check(self, decays=('momentum', 'b1', 'b2'), positive=('epsilon', 'rms', 'max_norm'))
+
+
+def _check(settings: Any, *, decays: Sequence[str], positive: Sequence[str]) -> None:
+  for name in decays:
+    if not 0 <= getattr(settings, name) < 1:
+      raise ValueError(f'{name} is {getattr(settings, name)}; it must be at least 0 and below 1')
+  for name in positive:
+    if not getattr(settings, name) > 0:
+      raise ValueError(f'{name} is {getattr(settings, name)}; it must be above 0')
+  if not settings.weight_decay >= 0:
+    raise ValueError(f'weight_decay is {settings.weight_decay}; it must be at least 0')
+
 
 # The matrices of layers: name of the parameter -> its axes (in, out), counted from the end. Axes
 # in neither number matrices: layers, experts, and the heads of what projects to them.
@@ -71,9 +89,19 @@ def is_selection_bias(path: tuple[Any, ...]) -> bool:
   return path[-1].key == 'selection_bias'
 
 
-def trained(params: Any) -> Any:
-  """Returns a tree that is True where the optimiser moves a parameter."""
-  return jax.tree_util.tree_map_with_path(lambda path, _: not is_selection_bias(path), params)
+def trained(params: Any, frozen: str | None = None) -> Any:
+  """Returns a tree that is True where the optimiser moves a parameter.
+
+  Args:
+    params: tree of parameters.
+    frozen: name of a part, such as 'mtp', that it leaves as it is; or None.
+  """
+
+  def moves(path, leaf):
+    del leaf
+    return path[0].key != frozen and not is_selection_bias(path)
+
+  return jax.tree.map_with_path(moves, params)
 
 
 def _decayed(params: Any) -> Any:
@@ -81,15 +109,18 @@ def _decayed(params: Any) -> Any:
     name = path[-1].key
     return not (name == 'scale' or name.endswith('bias'))
 
-  return jax.tree_util.tree_map_with_path(decays, params)
+  return jax.tree.map_with_path(decays, params)
 
 
-def adamw(settings: AdamW, schedule: Schedule) -> optax.GradientTransformation:
+def adamw(
+  settings: AdamW, schedule: Schedule, *, frozen: str | None = None
+) -> optax.GradientTransformation:
   """Returns AdamW with clipping by global norm; selection biases have no part in either.
 
   Args:
     settings: constants.
     schedule: learning rate of an update, counted from 0.
+    frozen: as in `trained`.
   """
   inner = optax.chain(
     optax.clip_by_global_norm(settings.max_norm),
@@ -97,10 +128,12 @@ def adamw(settings: AdamW, schedule: Schedule) -> optax.GradientTransformation:
     optax.add_decayed_weights(settings.weight_decay, mask=_decayed),
     optax.scale_by_learning_rate(schedule),
   )
-  return optax.partition({True: inner, False: optax.set_to_zero()}, trained)
+  return _partition(inner, frozen)
 
 
-def muon(settings: Muon, schedule: Schedule) -> optax.GradientTransformation:
+def muon(
+  settings: Muon, schedule: Schedule, *, frozen: str | None = None
+) -> optax.GradientTransformation:
   """Returns Muon for the `MATRICES`, Adam without decay for the rest, both with Nesterov momentum.
 
   Selection biases have no part in either.
@@ -108,6 +141,7 @@ def muon(settings: Muon, schedule: Schedule) -> optax.GradientTransformation:
   Args:
     settings: constants.
     schedule: learning rate of an update, counted from 0, of both.
+    frozen: as in `trained`.
   """
   inner = optax.chain(
     optax.clip_by_global_norm(settings.max_norm),
@@ -122,7 +156,12 @@ def muon(settings: Muon, schedule: Schedule) -> optax.GradientTransformation:
       muon_weight_dimension_numbers=_matrices,
     ),
   )
-  return optax.partition({True: inner, False: optax.set_to_zero()}, trained)
+  return _partition(inner, frozen)
+
+
+def _partition(inner: optax.GradientTransformation, frozen: str | None):
+  labels = functools.partial(trained, frozen=frozen)
+  return optax.partition({True: inner, False: optax.set_to_zero()}, labels)
 
 
 def _matrices(params: Any) -> Any:
@@ -130,7 +169,7 @@ def _matrices(params: Any) -> Any:
     axes = MATRICES.get(path[-1].key)
     return None if axes is None else MuonDimensionNumbers(*axes)
 
-  return jax.tree_util.tree_map_with_path(dimensions, params)
+  return jax.tree.map_with_path(dimensions, params)
 
 
 def global_norm(gradient: Any) -> jax.Array:
@@ -151,8 +190,10 @@ def warmup_cosine(*, peak: float, warmup: int, total: int, final: float) -> Sche
   """Returns a schedule that rises over `warmup` updates and falls to `final` at `total`.
 
   Raises:
-    ValueError: the rise takes all updates.
+    ValueError: the rise takes all updates, or the learning rate would not fall.
   """
   if warmup >= total:
     raise ValueError(f'warmup is {warmup}; it must be less than the {total} updates of the stage')
+  if not 0 <= final <= peak:
+    raise ValueError(f'final is {final}; it must be between 0 and peak, which is {peak}')
   return optax.warmup_cosine_decay_schedule(peak / max(warmup, 1), peak, warmup, total, final)

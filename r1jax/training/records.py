@@ -23,7 +23,8 @@ class StepLog:
 
   Args:
     path: the file; it and its folder are made if absent.
-    restored_step: the last step that the restored parameters have taken; 0 for a fresh run.
+    restored_step: the last step that the restored parameters have taken; -1 for a fresh run, of
+      which not even what was measured before its first step is kept.
   """
 
   def __init__(self, path: str | Path, *, restored_step: int):

@@ -64,17 +64,17 @@ def printed_loss(score_LE, chosen_LE, top_k, weight):
 def test_sequence_balance_loss_is_the_printed_one():
   score_LE = np.random.default_rng(0).uniform(size=(5, 6))
   chosen_LE = np.argsort(np.argsort(-score_LE, axis=1), axis=1) < 2
-  actual = balance.sequence_balance_loss(*sums(score_LE, chosen_LE), weight=0.3)
+  actual = 0.3 * balance.sequence_balance_loss(*sums(score_LE, chosen_LE))
   expected = printed_loss(score_LE, chosen_LE, top_k=2, weight=0.3)
   np.testing.assert_allclose(actual, [[expected]], rtol=1e-5)
 
 
 def test_sequence_balance_loss_when_even_collapsed_and_empty():
-  # Six experts, top-2, four tokens; the loss is weight, weight * 6 / 2, and 0.
+  # Six experts, top-2, four tokens; the loss is 1, 6 / 2, and 0.
   load_NBE = jnp.array([[[2.0, 2, 1, 1, 1, 1], [4, 4, 0, 0, 0, 0], [0] * 6]])
   affinity_NBE = jnp.array([[[4 / 6] * 6, [2.0, 2, 0, 0, 0, 0], [0.0] * 6]])
-  actual = balance.sequence_balance_loss(load_NBE, affinity_NBE, weight=0.5)
-  np.testing.assert_allclose(actual, [[0.5, 1.5, 0.0]], rtol=1e-6)
+  actual = balance.sequence_balance_loss(load_NBE, affinity_NBE)
+  np.testing.assert_allclose(actual, [[1.0, 3.0, 0.0]], rtol=1e-6)
 
 
 def test_sequence_balance_loss_pulls_the_score_of_busy_experts_down():
@@ -82,7 +82,7 @@ def test_sequence_balance_loss_pulls_the_score_of_busy_experts_down():
 
   def loss(logits_LE):
     load_NBE, affinity_NBE = sums(jax.nn.sigmoid(logits_LE), chosen_LE)
-    return jnp.sum(balance.sequence_balance_loss(load_NBE, affinity_NBE, weight=1.0))
+    return jnp.sum(balance.sequence_balance_loss(load_NBE, affinity_NBE))
 
   gradient_E = jnp.sum(jax.grad(loss)(jnp.zeros((3, 3))), axis=0)
   assert gradient_E[0] > 0 > gradient_E[2]
@@ -92,7 +92,7 @@ def gradients(load_NBE, affinity_NBE):
   """Gradients of the sequence balance loss in loads and affinities."""
 
   def loss(load_NBE, affinity_NBE):
-    return jnp.sum(balance.sequence_balance_loss(load_NBE, affinity_NBE, weight=1.0))
+    return jnp.sum(balance.sequence_balance_loss(load_NBE, affinity_NBE))
 
   return jax.grad(loss, argnums=(0, 1))(load_NBE, affinity_NBE)
 
@@ -107,3 +107,15 @@ def test_gradients_flow_through_affinities_only():
 def test_gradients_are_finite_without_tokens():
   for gradient in gradients(jnp.zeros((1, 1, 4)), jnp.zeros((1, 1, 4))):
     np.testing.assert_array_equal(gradient, np.zeros((1, 1, 4)))
+
+
+def test_the_balance_loss_of_a_batch_weighs_sequences_by_their_shares():
+  rng = np.random.default_rng(0)
+  load_NPGE = rng.integers(0, 5, (2, 3, 2, 4)).astype(np.float32)
+  affinity_NPGE = rng.random((2, 3, 2, 4), np.float32)
+  share_PG = rng.random((3, 2), np.float32)
+  loss_NPG = np.asarray(balance.sequence_balance_loss(load_NPGE, affinity_NPGE))
+  metric, total = balance.sequence_balance(load_NPGE, affinity_NPGE, share_PG)
+  np.testing.assert_allclose(total, (loss_NPG * share_PG).sum(), rtol=1e-5)
+  np.testing.assert_allclose(metric.result(), loss_NPG.sum(0).mean(), rtol=1e-5)
+  assert loss_NPG.std() > 0.1

@@ -20,10 +20,8 @@ ADVANTAGE_PG = jnp.array([[1.0, -1.0]])
 
 def loss_of(logp_PGT=LOGP_PGT, ref_logp_PGT=REF_LOGP_PGT, reduction=reductions.sample_mean, **kw):
   variant = {**VARIANT, **kw}
-  weight_PGT = reduction(MASK_PGT)
-  return grpo.loss(
-    logp_PGT, OLD_LOGP_PGT, ref_logp_PGT, ADVANTAGE_PG, MASK_PGT, weight_PGT, **variant
-  )
+  arrays = (logp_PGT, OLD_LOGP_PGT, ref_logp_PGT, ADVANTAGE_PG, MASK_PGT)
+  return grpo.loss(*arrays, weight_PGT=reduction(MASK_PGT), **variant)
 
 
 def test_deepseekmath_equation_3_by_hand():
@@ -84,7 +82,7 @@ def test_loss_is_near_zero_on_policy_while_its_gradient_is_not():
       jax.lax.stop_gradient(logp_PGT),
       advantage_PG,
       mask_PGT,
-      reductions.sample_mean(mask_PGT),
+      weight_PGT=reductions.sample_mean(mask_PGT),
       **VARIANT,
     )[0]
 

@@ -8,28 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from r1jax.algorithms import advantages, grpo, kl, measures, ratios, reductions, surrogate
+from r1jax import build
+from r1jax.algorithms import grpo, measures, reductions
 
 P, G, T = 4, 3, 5
-RATIOS = {
-  'token': ratios.token,
-  'sequence': ratios.sequence,
-  'normalised_sequence': ratios.normalised_sequence,
-}
+# Of every table that configs choose from, every row.
+RATIOS, KLS, ADVANTAGES = build.RATIOS, build.KL_ESTIMATORS, build.ADVANTAGES
 SURROGATES = {
-  'clipped': functools.partial(surrogate.clipped, low=0.2, high=0.3),
-  'cispo': functools.partial(surrogate.cispo, low=0.2, high=0.3),
+  name: functools.partial(function, low=0.2, high=0.3)
+  for name, function in build.SURROGATES.items()
 }
-KLS = {'k1': kl.k1, 'k2': kl.k2, 'k3': kl.k3, 'k3_per_output': kl.per_output(kl.k3)}
-REDUCTIONS = {
-  'sample_mean': reductions.sample_mean,
-  'token_mean': reductions.token_mean,
-  'constant_length': functools.partial(reductions.constant_length, length=T),
-}
-ADVANTAGES = {
-  'group_normalised': functools.partial(advantages.group_normalised, epsilon=1e-6),
-  'mean_only': advantages.mean_only,
-  'leave_one_out': advantages.leave_one_out,
+REDUCTIONS = build.REDUCTIONS | {
+  'constant_length': functools.partial(reductions.constant_length, length=T)
 }
 VARIANTS = list(itertools.product(RATIOS, SURROGATES, KLS, REDUCTIONS))
 
@@ -42,13 +32,17 @@ def variant(request):
 @functools.cache
 def differentiated(ratio, surrogate_name, estimator, kl_weight):
   """The jitted loss, metrics and gradients of a variant, with respect to every array."""
-  loss = functools.partial(
-    grpo.loss,
-    ratio=RATIOS[ratio],
-    surrogate=SURROGATES[surrogate_name],
-    kl=KLS[estimator],
-    kl_weight=kl_weight,
-  )
+  functions = {
+    'ratio': RATIOS[ratio],
+    'surrogate': SURROGATES[surrogate_name],
+    'kl': KLS[estimator],
+    'kl_weight': kl_weight,
+  }
+
+  def loss(logp_PGT, old_logp_PGT, ref_logp_PGT, advantage_PG, mask_PGT, weight_PGT):
+    arrays = (logp_PGT, old_logp_PGT, ref_logp_PGT, advantage_PG, mask_PGT)
+    return grpo.loss(*arrays, weight_PGT=weight_PGT, **functions)
+
   return jax.jit(jax.value_and_grad(loss, argnums=range(6), has_aux=True))
 
 

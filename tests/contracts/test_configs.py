@@ -19,7 +19,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from r1jax import build
-from r1jax.model import Transformer
+from r1jax.model import Transformer, Yarn
 from r1jax.stages import pretrain, rl, rl_step
 from r1jax.stages.policy import Policy
 from r1jax.stages.rl_batch import Batch
@@ -271,6 +271,16 @@ def test_what_has_no_value_can_be_given_one_on_the_command_line(monkeypatch):
   flag_values(command)
   build.plan(flag_values.config)
   assert flag_values.config.rl.settings.chunk_tokens == 32
+
+
+def test_a_model_with_a_longer_context_can_be_pretrained():
+  config = load(ROOT / 'configs' / 'base.py').get_config()
+  with config.unlocked():
+    config.pretrain.model.rope.scaling = ConfigDict(
+      {'kind': 'yarn', 'factor': 4.0, 'original_positions': 1024}
+    )
+  ((_, make),) = build.plan(config).stages
+  assert make(None).config.rope.scaling == Yarn(factor=4.0, original_positions=1024)
 
 
 def reductions_of(**changes):

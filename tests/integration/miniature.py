@@ -40,7 +40,7 @@ REINFORCEMENT = {
   'task': {'template': 'question_answer', 'max_prompt_tokens': 64, 'world': TEXT},
   'sampling': {'group_size': 4, 'max_completion_tokens': 16, 'segment_tokens': 8},
   'algorithm': {'kl_weight': 0.01},
-  'optimizer': {'peak': 1e-2, 'final': 1e-2, 'warmup': 1},
+  'optimizer': {'peak': 1e-2, 'warmup': 1},
   'settings': {'prompts_per_step': 4},
   'cadence': {'checkpoint_every': 2, 'evaluate_every': 4, 'completions_every': 3},
   'evaluation': {'validation_problems': 4, 'test_problems': 6},

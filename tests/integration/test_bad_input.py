@@ -70,6 +70,10 @@ def workdir(tmp_path):
     ({'algorithm': {'clip_low': -0.2}}, ['config.rl.algorithm.clip_low is -0.2', 'at least 0']),
     ({'algorithm': {'kl_weight': -1.0}}, ['config.rl.algorithm.kl_weight is -1', 'at least 0']),
     ({'optimizer': {'peak': -1.0}}, ['config.rl.optimizer.peak is -1', 'at least 0']),
+    ({'optimizer': {'final': 1.0}}, ['config.rl.optimizer: final is 1.0', 'peak, which is 0.01']),
+    ({'optimizer': {'max_norm': -1.0}}, ['config.rl.optimizer: max_norm is -1', 'above 0']),
+    ({'optimizer': {'b2': 1.0}}, ['config.rl.optimizer: b2 is 1.0', 'below 1']),
+    ({'optimizer': {'weight_decay': -0.1}}, ['config.rl.optimizer: weight_decay is -0.1']),
     ({'optimizer': {'final': 0.0, 'warmup': 8}}, ['config.rl.optimizer: warmup is 8', '8 updates']),
     ({'settings': {'chunk_tokens': 0}}, ['config.rl.settings: chunk_tokens is 0', 'or None']),
     ({'settings': {'max_resamples': -1}}, ['config.rl.settings: max_resamples is -1', 'least 0']),
@@ -114,12 +118,23 @@ def test_a_field_that_is_missing_is_named(config, workdir, path):
     runner.run(config, workdir)
 
 
-@pytest.mark.parametrize('stages', [(), 'rl'])
+@pytest.mark.parametrize('stages', [(), 'rl', ('rl', 'rl')])
 def test_stages_are_a_list_of_sections(config, workdir, stages):
   with config.unlocked():
     del config.stages
     config.stages = stages
   with fails('config.stages is', "as ('rl',)"):
+    runner.run(config, workdir)
+
+
+def test_what_cannot_be_a_stage_is_named(config, workdir):
+  config.stages = ('rl', 'seed')
+  with fails("config.stages names 'seed', which is 0 and not a section"):
+    runner.run(config, workdir)
+  with config.unlocked():
+    config.pretrain = miniature.pretraining().pretrain
+  config.stages = ('rl', 'pretrain')
+  with fails("config.stages: one of kind 'pretrain' starts from nothing"):
     runner.run(config, workdir)
 
 
@@ -155,6 +170,19 @@ def test_pretraining_says_what_is_wrong_before_it_begins(workdir):
     ),
     ({'optimizer': {'kind': 'sgd'}}, ["optimizer.kind is 'sgd', allowed are 'adamw', 'muon'"]),
     ({'optimizer': {'b3': 0.5}}, ['config.pretrain.optimizer.b3 is unknown']),
+    ({'optimizer': {'momentum': 1.0}}, ['config.pretrain.optimizer: momentum is 1.0', 'below 1']),
+    ({'settings': {'chunk_tokens': 0}}, ['config.pretrain.settings: chunk_tokens is 0', 'or None']),
+    ({'settings': {'num_columns': 1}}, ['config.pretrain.settings: num_columns is 1', 'least 2']),
+    ({'settings': {'bias_speed': -1}}, ['config.pretrain.settings: bias_speed is -1', 'least 0']),
+    ({'model': {'num_mtp': 0}}, ['config.pretrain.settings.mtp_weight is 0.3', 'no MTP module']),
+    (
+      {'model': {'rope': {'scaling': {'kind': 'ntk'}}}},
+      ["scaling.kind is 'ntk', allowed", "'yarn'"],
+    ),
+    (
+      {'model': {'rope': {'scaling': {'kind': 'yarn', 'factr': 2.0}}}},
+      ['config.pretrain.model.rope.scaling.factr is unknown', 'original_positions'],
+    ),
     ({'settings': {'num_microbatches': 3}}, ['rows_per_step is 4', 'multiple of 3']),
     (
       {'evaluation': {'problems': 3}},
@@ -466,6 +494,18 @@ def test_an_override_of_a_field_that_is_not_there_is_said_in_a_line(command, con
     '(in --config.rl.stepz=3)'
   )
   assert "no such field: 'foo' (in --config.rl" in command(config, '--config.rl.foo.bar=3')
+
+
+def test_a_fault_of_the_config_file_is_not_taken_for_an_override(tmp_path, monkeypatch):
+  file = tmp_path / 'mine.py'
+  file.write_text('import math\n\n\ndef get_config():\n  return math.pie\n')
+  for path, fault in ((file, AttributeError), (tmp_path / 'typo.py', SystemExit)):
+    flags.FLAGS.unparse_flags()
+    arguments = ['main', f'--config={path}', '--config.rl.steps=3']
+    monkeypatch.setattr(sys, 'argv', arguments)
+    with pytest.raises(fault, match=r"'pie'|the config cannot be read: .*typo\.py"):
+      main.parse(arguments)
+  flags.FLAGS.unparse_flags()
 
 
 def test_the_command_exits_with_the_number_of_the_signal(command, config, monkeypatch):

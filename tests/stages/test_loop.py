@@ -227,7 +227,7 @@ def check_resume(workdir, tree, summary, expected):
   assert resumed_tree['x'] == tree['x']
   assert without_seconds(resumed_summary) == without_seconds(summary)
   assert left_behind(workdir) == expected
-  assert not made & {(step, split) for step, split in on_record if step <= max(saved, default=0)}
+  assert not made & {(step, split) for step, split in on_record if step <= max(saved, default=-1)}
 
 
 def test_a_run_killed_again_and_again_loses_nothing(tmp_path, store, monkeypatch):
@@ -311,7 +311,7 @@ def test_a_run_that_stopped_at_its_last_step_is_not_finished_by_starting_it_agai
 def test_checkpoints_of_a_run_that_began_from_something_else_are_refused(tmp_path, store):
   Stage().run(tmp_path, begun=17)
   Stage().run(tmp_path, begun=17)
-  with pytest.raises(ValueError, match='began from another model or tokenizer'):
+  with pytest.raises(ValueError, match='began from another model, tokenizer or problems'):
     Stage().run(tmp_path, begun=18)
 
 

@@ -65,13 +65,14 @@ def test_loss_is_cross_entropy_plus_mtp_plus_balance():
   first = nll(out.logits_BLV[:, :-1], TOKENS_BL[:, 1:])
   second = nll(second_BLV[:, :-1], TOKENS_BL[:, 2:])
   flat = (array[:, :, 0] for array in (out.routing.load_PGE, out.routing.affinity_PGE))
-  balance_NB = balance.sequence_balance_loss(*flat, weight=0.2)
-  expected = (first.sum() + 0.3 * second.sum()) / (B * L) + balance_NB.sum() / B
+  balance_NB = balance.sequence_balance_loss(*flat)
+  expected = (first.sum() + 0.3 * second.sum()) / (B * L) + 0.2 * balance_NB.sum() / B
   value, report = value_of()
   np.testing.assert_allclose(value, expected, rtol=1e-5)
   found = results(report.measures)
   np.testing.assert_allclose(found['nll'], first.mean(), rtol=1e-5)
   np.testing.assert_allclose(found['mtp_nll'], second.mean(), rtol=1e-5)
+  np.testing.assert_allclose(found['balance_loss'], balance_NB.sum() / B, rtol=1e-5)
   np.testing.assert_array_equal(report.load['expert_layers'], out.routing.load_PGE.sum(axis=(1, 2)))
   np.testing.assert_array_equal(report.load['mtp/layer'], routing.load_PGE.sum(axis=(0, 1)))
   assert report.load['expert_layers'].sum() == 2 * B * L * 2

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -40,7 +41,7 @@ def updates():
       'skipped': measures.Total(jnp.int32(skipped)),
     }
 
-  return [of(1, 0.5, 0.25, 9.0, 1e-5, 0.125, 0), of(3, -0.25, 0.75, 1.0, 0.5, 0.5, 1)]
+  return [of(1, 0.5, 0.25, 9.0, 1e-5, 0.125, 0), of(3, -0.25, 0.75, 1.0, 0.5, 0.5, 0)]
 
 
 def test_metrics_by_hand():
@@ -62,12 +63,22 @@ def test_metrics_by_hand():
     'ratio_max': 9.0,
     'mismatch': 1e-5,
     'expert_flips': 0.125,
-    'skipped': 1,
+    'skipped': 0,
     **{f'seconds/{phase}': value for phase, value in SECONDS.items()},
   }
   assert metrics.keys() == expected.keys()
   for name, value in expected.items():
     np.testing.assert_allclose(metrics[name], value, rtol=1e-6, err_msg=name)
+
+
+def test_updates_that_were_skipped_do_not_spoil_the_others():
+  taken, other = updates()
+  nothing = jax.tree.map(lambda leaf: leaf * float('nan'), other)
+  skipped = nothing | {'skipped': measures.Total(jnp.int32(1))}
+  metrics = rl_metrics.of_step([FIRST], [taken, skipped], SECONDS, resampled=False, reader=None)
+  assert (metrics['loss'], metrics['kl'], metrics['skipped']) == (0.5, 0.25, 1)
+  metrics = rl_metrics.of_step([FIRST], [skipped, skipped], SECONDS, resampled=False, reader=None)
+  assert np.isnan(metrics['loss']) and metrics['skipped'] == 2
 
 
 def test_metrics_tell_of_the_policy_and_not_of_what_was_kept():

@@ -141,16 +141,16 @@ def test_the_balance_loss_is_that_of_the_answers_by_their_weights():
     experts=found.answers.rollouts.experts,
   )
   length_PG = found.answers.rollouts.length_PG
-  expected = 0.0
+  expected = total = 0.0
   for n, p, g in np.ndindex(2, *length_PG.shape):
-    loss_N = balance.sequence_balance_loss(
-      scores.suffix_routing.load_PGE[n : n + 1, p, g][None],
-      scores.suffix_routing.affinity_PGE[n : n + 1, p, g][None],
-      weight=0.1,
+    loss = balance.sequence_balance_loss(
+      scores.suffix_routing.load_PGE[n, p, g], scores.suffix_routing.affinity_PGE[n, p, g]
     )
-    expected += float(loss_N[0, 0]) * length_PG[p, g] / length_PG.sum()
+    expected += 0.1 * float(loss) * length_PG[p, g] / length_PG.sum()
+    total += float(loss)
   assert expected > 0.01
   np.testing.assert_allclose(metrics['loss'], expected, rtol=1e-4)
+  np.testing.assert_allclose(metrics['balance_loss'], total / length_PG.size, rtol=1e-4)
 
 
 def gradient_of(learning, found):

@@ -35,7 +35,7 @@ def prompts(*questions, tokenizer=None, template=lambda question: question + ':'
 
 def test_prompts_are_left_aligned_with_lengths_and_addresses():
   batch = prompts('ab', 'c', first_address=5)
-  np.testing.assert_array_equal(batch.tokens_PS, [[97, 98, 58], [99, 58, 0]])
+  np.testing.assert_array_equal(batch.tokens_PS, [[97, 98, 58, 0], [99, 58, 0, 0]])
   np.testing.assert_array_equal(batch.length_P, [3, 2])
   np.testing.assert_array_equal(batch.address_P, [5, 6])
   assert batch.tokens_PS.dtype == batch.length_P.dtype == batch.address_P.dtype == np.int32
@@ -49,20 +49,13 @@ def test_the_beginning_of_text_token_comes_first_and_counts():
     prompts('abc', tokenizer=Letters(bos_id=1))
 
 
-def test_padding_to_a_number_of_columns():
-  batch = prompts('a', pad_to=6)
-  np.testing.assert_array_equal(batch.tokens_PS, [[97, 58, 0, 0, 0, 0]])
-  with pytest.raises(AssertionError, match='4 prompt tokens in 3 columns'):
-    prompts('abc', pad_to=3)
-
-
 def test_a_prompt_of_just_the_limit_passes_and_one_more_token_is_an_error():
   np.testing.assert_array_equal(prompts('abc').length_P, [4])
   with pytest.raises(ValueError) as caught:
     prompts('a', 'abcd', 'abcdef')
   assert str(caught.value) == (
     "2 of 3 prompts are longer than the limit of 4 tokens: 'id1' (5 tokens), 'id2' (7 tokens); "
-    'raise task.max_prompt_tokens to 7 or more, or remove these problems'
+    'raise max_prompt_tokens to 7 or more, or remove these problems'
   )
 
 
@@ -73,6 +66,6 @@ def test_a_prompt_without_tokens_is_an_error():
 
 def test_a_whole_set_can_be_checked_before_a_run():
   options = {'template': str, 'tokenizer': Letters(), 'max_tokens': 3}
-  batching.check_lengths(problems('abc', 'd'), **options)
+  assert batching.encode(problems('abc', 'd'), **options) == [[97, 98, 99], [100]]
   with pytest.raises(ValueError, match=r'10 of 10 .* and 5 more; .*max_prompt_tokens to 4'):
-    batching.check_lengths(problems(*['abcd'] * 10), **options)
+    batching.encode(problems(*['abcd'] * 10), **options)

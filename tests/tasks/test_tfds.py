@@ -90,6 +90,14 @@ def test_what_is_not_there_is_named(tmp_path):
     tfds.prepare({'train': TRAIN}, tmp_path, 'My-Set')
 
 
+def test_a_set_that_is_not_ours_is_named(tmp_path):
+  folder = tfds.prepare({'train': TRAIN}, tmp_path, 'sums')
+  features = folder / 'features.json'
+  features.write_text(features.read_text().replace('"gold"', '"answer"'))
+  with pytest.raises(ValueError, match=r'holds .*answer.*; it must hold id, question, gold, meta'):
+    tfds.load(tmp_path, 'sums', 'train')
+
+
 def test_a_gold_answer_that_the_reward_rejects_is_named(tmp_path):
   def check_gold(gold):
     if gold == '4':

@@ -1,8 +1,10 @@
+import errno
 import subprocess
 import sys
 
 import pytest
 
+from r1jax.training import lock
 from r1jax.training.lock import exclusive
 
 HOLD = """
@@ -34,3 +36,17 @@ def test_it_is_given_back_after_an_error_and_leaves_nothing(tmp_path):
   with exclusive(tmp_path):
     assert any(tmp_path.iterdir())
   assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(('code', 'refused'), [(errno.ENOSYS, False), (errno.EIO, True)])
+def test_a_file_system_that_cannot_lock_does_not_stop_a_run(tmp_path, monkeypatch, code, refused):
+  def flock(file, operation):
+    raise OSError(code, 'no')
+
+  monkeypatch.setattr(lock.fcntl, 'flock', flock)
+  if refused:
+    with pytest.raises(OSError, match='no'), exclusive(tmp_path):
+      pass
+  else:
+    with exclusive(tmp_path):
+      pass

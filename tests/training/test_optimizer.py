@@ -76,7 +76,7 @@ def test_clipping_is_by_the_norm_of_all_but_the_selection_bias():
 
 
 def has_leaf(tree, name):
-  paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
+  paths = [path for path, _ in jax.tree.leaves_with_path(tree)]
   return any(getattr(path[-1], 'key', None) == name for path in paths)
 
 
@@ -84,6 +84,25 @@ def test_the_optimiser_moves_all_but_the_selection_bias():
   moved = optimizer.trained(PARAMS)
   assert moved.pop('expert_layers') == {'moe': {'router': True, 'selection_bias': False}}
   assert all(jax.tree.leaves(moved))
+
+
+@pytest.mark.parametrize('make', [optimizer.adamw, optimizer.muon])
+def test_a_frozen_part_is_neither_decayed_nor_remembered(make):
+  settings = AdamW(weight_decay=0.1) if make is optimizer.adamw else Muon(weight_decay=0.1)
+  params = {'mtp': {'projection': jnp.ones((2, 2))}, 'layers': {'up': jnp.ones((2, 2))}}
+  gradient = jax.tree.map(jnp.zeros_like, params)
+  for frozen, moves in ((None, True), ('mtp', False)):
+    transformation = make(settings, constant(0.5), frozen=frozen)
+    updates, state = transformation.update(gradient, transformation.init(params), params)
+    assert np.any(updates['mtp']['projection']) == moves
+    assert has_leaf(state, 'projection') == moves
+    assert np.any(updates['layers']['up'])
+
+
+@pytest.mark.parametrize('final', [2.5, -1.0])
+def test_a_cosine_that_would_rise_or_change_sign_is_refused(final):
+  with pytest.raises(ValueError, match=f'final is {final}; it must be between 0 and peak'):
+    optimizer.warmup_cosine(peak=2.0, warmup=0, total=8, final=final)
 
 
 def rates(schedule, counts):
@@ -187,7 +206,7 @@ def test_muon_knows_every_parameter_of_every_model():
   for config in SIZES.values():
     model = Transformer(config)
     params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 2), jnp.int32))['params']
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+    for path, leaf in jax.tree.leaves_with_path(params):
       name = path[-1].key
       assert name in optimizer.MATRICES or name in known or name.endswith('_bias'), path
       if name in optimizer.MATRICES:
