@@ -17,6 +17,10 @@ With another problem set (its fields then take the place of the world's):
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
+# Enough for the longest question of a set in the tokens of the base model that ships, which are
+# short; a tokenizer made for English needs less than half for GSM8K and MATH.
+PROMPT_TOKENS = {'world': 208, 'gsm8k': 832, 'math': 2752}
+
 
 def get_config(problems: str = 'world') -> ConfigDict:
   """Returns the config; `problems` is 'world', 'gsm8k', 'math', 'jsonl' or 'tfds'."""
@@ -56,12 +60,14 @@ def _rl(problems: str) -> ConfigDict:
   )
   rl.algorithm = ConfigDict(
     {
-      'advantage': 'group_normalised',
+      'advantage': 'group_normalised',  # Paper: eq. 3. Or 'mean_only', 'leave_one_out'.
       'ratio': 'token',  # Paper: prints 'sequence'; DeepSeekMath eq. 3, and practice: 'token'.
-      'surrogate': 'clipped',
-      'clip_low': 0.2,
-      'clip_high': 0.2,  # Paper: 10; with one update per rollout neither has effect.
-      'kl': 'k3',
+      'surrogate': 'clipped',  # Paper: eq. 1. Or 'cispo'.
+      # How far a ratio may go below and above 1. Paper: 10. With one update of a rollout ratios
+      # are 1; PPO and DeepSeekMath take 0.2 where there are more.
+      'clip_low': 10.0,
+      'clip_high': 10.0,
+      'kl': 'k3',  # Paper: eq. 2. Or 'k1', 'k2', 'k3_per_output'.
       'kl_weight': 0.001,  # Paper: 0.001.
       'reduction': 'sample_mean',  # Or 'token_mean' (DAPO), 'constant_length' (Dr. GRPO).
       'reduction_length': placeholder(int),  # Tokens; for 'constant_length' alone.
@@ -73,22 +79,22 @@ def _rl(problems: str) -> ConfigDict:
       'peak': 1e-4,  # Learning rate. Paper: 3e-6, for a model of 671B.
       'final': placeholder(float),  # Learning rate at the end of a cosine; None for a constant.
       'warmup': 5,  # Updates.
-      'b1': 0.9,
-      'b2': 0.95,
+      'b1': 0.9,  # V3: 0.9.
+      'b2': 0.95,  # V3: 0.95.
       'epsilon': 1e-8,
-      'weight_decay': 0.0,
-      'max_norm': 1.0,
+      'weight_decay': 0.0,  # V3: 0.1; in 120 updates it would only pull the base model down.
+      'max_norm': 1.0,  # Of the gradient. V3: 1.0.
     }
   )
   rl.bias_speed = 0.0  # Of the experts' balance rule. DeepSeek-V3 ends pre-training with 0.
-  rl.replace_reference_every = 400  # Steps; 0 for never. Paper: 25 (400 updates).
+  rl.replace_reference_every = 25  # Steps; 0 for never. Paper: 25 (400 updates).
   rl.settings = ConfigDict(
     {
-      'prompts_per_step': 8,  # Paper: 512 (8,192 answers, 512 an update).
-      'num_minibatches': 1,  # Updates of a rollout. Paper: 16.
+      'prompts_per_step': 8,  # What two cores sample in seconds. Paper: 512 (8,192 answers).
+      'num_minibatches': 1,  # Updates of a rollout; one of 128 answers is few. Paper: 16, of 512.
       'num_inner_epochs': 1,  # Paper: 1.
       'num_microbatches': 2,  # Parts of an update, by length, to save memory and padding.
-      'drop_truncated': False,
+      'drop_truncated': False,  # True leaves truncated answers out of the loss. Paper: no word.
       'max_resamples': 0,  # Attempts to replace groups without variance (DAPO); paper: none.
       'chunk_tokens': placeholder(int),  # Tokens whose logits exist at one time; None for all.
       'balance_weight': 0.0,  # Of the experts' sequence balance loss.
@@ -114,7 +120,7 @@ def _task(problems: str) -> ConfigDict:
       'name': problems,
       'template': 'r1_zero',
       'prefill': '',  # How every answer is made to begin.
-      'max_prompt_tokens': 208,  # A longer prompt is an error.
+      'max_prompt_tokens': PROMPT_TOKENS.get(problems, 1024),  # A longer prompt is an error.
     }
   )
   if problems == 'world':

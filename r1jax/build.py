@@ -68,6 +68,8 @@ REWARDS: dict[str, Callable[[Problem, str], float]] = {
 }
 # Between the seeds of the stages of a run; large, so that seeds of other runs are not met.
 SEED_STRIDE = 1_000_003
+# Questions of a run whose length is checked before it begins; of sets that are read, all are.
+MOST_CHECKED = 10_000
 EXPORT_DTYPES = {name: name for name in interop.DTYPES}
 JSONL_SETS: dict[str, Callable] = {
   'gsm8k': gsm8k.load,
@@ -186,6 +188,7 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
   objective, kl_weight = _objective(section.algorithm)
   advantage = section.algorithm.choose('advantage', ADVANTAGES)
   reduction = _reduction(section.algorithm)
+  drawn = steps * settings.prompts_per_step * (1 + settings.max_resamples)
   updates = steps * settings.num_minibatches * settings.num_inner_epochs
   # Answers say nothing of the MTP module; weight decay alone would move it.
   optimiser = _optimizer(section.optimizer, updates, frozen='mtp')
@@ -199,12 +202,14 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
     known = dict(answering, model=policy.model, tokenizer=policy.tokenizer)
     ask = Answering(**known, group_size=group_size, sampler=sampler)
     measures = [benchmark(policy) for benchmark in benchmarks]
-    for measure in measures:  # That no prompt is too long shows now, and not in the midst of a run.
-      ask.prompts(measure.problems)
+    problems = stream.shuffled(train, seed=seed)
+    # That no prompt is too long shows now, and not in the midst of a run.
+    for asked in (problems.batch(0, min(drawn, MOST_CHECKED)), *(m.problems for m in measures)):
+      ask.prompts(asked)
     learning = rl_step.Reinforcement(
       settings=settings,
       answering=ask,
-      problems=stream.shuffled(train, seed=seed),
+      problems=problems,
       reward=reward,
       advantage=advantage,
       objective=objective,

@@ -64,9 +64,8 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
   with StopRequest() as stop, scope, contextlib.ExitStack() as held:
     for number, (name, make) in enumerate(plan.stages):
       folder = workdir if len(plan.stages) == 1 else workdir / f'{number + 1}_{name}'
-      done, page = folder / 'summary.json', folder / 'report.html'
-      is_new = not done.exists()
-      if is_new:
+      done = folder / 'summary.json'
+      if not done.exists():
         policy = load_policy() if load_policy else None
         stage = make(policy)
         # What is wrong with config, data or model has shown by now: a folder is not claimed for it.
@@ -78,15 +77,9 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
         _train(name, stage, policy, folder, stop, plan.export_dtype)
       else:
         print(f'{name} is done: {folder}')
-      if not page.exists():
-        plots.save_all(folder)
-        title = plan.name if len(plan.stages) == 1 else f'{plan.name}: {name}'
-        report.write(folder, title=title)
       summary = json.loads(done.read_text())
-      if is_new and 'trained' in summary:
-        print_outcome(
-          summary, {'report': page, 'plots': folder / 'plots', 'model': folder / 'model'}
-        )
+      if not (folder / 'report.html').exists():
+        _tell(folder, summary, plan.name if len(plan.stages) == 1 else f'{plan.name}: {name}')
       # Through the disk, so that a run that goes on here later goes on from the same.
       load_policy = functools.partial(plan.load, folder / 'model')
   return summary
@@ -113,6 +106,14 @@ def _train(
   summary |= {'seconds': clock.tick(), 'peak_bytes': peak_bytes()}
   # Whole or absent: a summary says that the stage is done.
   records.replace_file(folder / 'summary.json', json.dumps(summary, indent=1).encode())
+
+
+def _tell(folder: Path, summary: dict[str, Any], title: str) -> None:
+  """Draws the plots and writes the report; prints the outcome if there is one."""
+  plots.save_all(folder)
+  page = report.write(folder, title=title)
+  if 'trained' in summary:
+    print_outcome(summary, {'report': page, 'plots': folder / 'plots', 'model': folder / 'model'})
 
 
 def _refuse_another(workdir: Path, config: ml_collections.ConfigDict) -> None:
@@ -173,7 +174,7 @@ def versions() -> dict[str, str]:
 
 
 def _commit() -> str:
-  """Returns the commit of the code, with '-dirty' if files differ from it; '' if unknown."""
+  """Returns the commit of the package, with '-dirty' if its files differ; '' if unknown."""
   folder = Path(r1jax.__file__).parent
 
   def git(*arguments: str) -> str:
@@ -183,6 +184,7 @@ def _commit() -> str:
   try:
     # A package that is merely installed within somebody's checkout is not of its commits.
     git('ls-files', '--error-unmatch', '__init__.py')
-    return git('describe', '--always', '--dirty', '--exclude=*', '--abbrev=12')
+    changed = git('status', '--porcelain', '--untracked-files=no', '--', '.')
+    return git('rev-parse', '--short=12', 'HEAD') + ('-dirty' if changed else '')
   except (OSError, subprocess.CalledProcessError):
     return ''

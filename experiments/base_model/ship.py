@@ -6,7 +6,7 @@
 The record holds command, commit, seconds and losses of the run; and of the model that ships, whose
 weights are rounded to bfloat16, how well it knows the single steps of the world, and its pass@1
 with and without the cue. A run of another config than `configs/base.py` is refused, and one of
-files that no commit has.
+files that no commit has; and a model without a base model's character.
 """
 
 import datetime
@@ -29,6 +29,12 @@ from r1jax.training.allocator import keep_pages
 
 ROOT = Path(__file__).parents[2]
 LIMIT_BYTES = 10_000_000
+# What makes a base model of it: the skill is there, the habit is not. Least and most.
+CHARACTER = {
+  'single steps': (0.99, 1.0),
+  'cued pass@1': (0.85, 1.0),
+  'plain pass@1': (0.1, 0.2),
+}
 JUDGES = ('lenient', 'strict')
 _WORKDIR = flags.DEFINE_string('workdir', 'runs/base', 'Folder of the pre-training.')
 _TARGET = flags.DEFINE_string('target', str(ROOT / 'r1jax/assets/base'), 'Where it is put.')
@@ -111,19 +117,32 @@ def record(workdir: Path) -> dict:
   }
 
 
+def check(found: dict) -> None:
+  """Raises ValueError unless the model has the skill and not the habit."""
+  measured = {
+    'single steps': found['single_steps']['most_likely'],
+    'cued pass@1': found['pass_at_1']['cued']['lenient']['mean'],
+    'plain pass@1': found['pass_at_1']['plain']['lenient']['mean'],
+  }
+  for name, (least, most) in CHARACTER.items():
+    if not least <= measured[name] <= most:
+      raise ValueError(f'{name} is {measured[name]:.3f}; it must be from {least} to {most}')
+
+
 def main(argv: list[str]) -> None:
   """Copies the model and writes the record."""
   del argv
   workdir, target = Path(_WORKDIR.value), Path(_TARGET.value)
   keep_pages()
   found = record(workdir)
+  print(json.dumps(found, indent=1))
+  check(found)
+  size = sum(file.stat().st_size for file in (workdir / 'model').iterdir())
+  if size > LIMIT_BYTES:
+    raise ValueError(f'the model has {size:,} bytes, more than {LIMIT_BYTES:,}')
   shutil.rmtree(target, ignore_errors=True)
   shutil.copytree(workdir / 'model', target)
   (target / 'record.json').write_text(json.dumps(found, indent=1) + '\n')
-  size = sum(file.stat().st_size for file in target.iterdir())
-  if size > LIMIT_BYTES:
-    raise ValueError(f'{target} has {size:,} bytes, more than {LIMIT_BYTES:,}')
-  print(json.dumps(found, indent=1))
   print(f'{size:,} bytes in {target}')
 
 

@@ -1,65 +1,129 @@
-"""Draws the curves of `run.py`: the paper's figures 2 and 3 on the built-in world.
+"""Tells the results of `run.py`: the paper's figures 2 and 3 on the built-in world, and a table.
 
-Accuracy and response length of the three seeds and of the controls on held-out problems.
+  python experiments/r1_zero/plot.py --workdir=runs/r1_zero_claim
+
+Pictures go beside this file: accuracy and response length of the three seeds and of the controls on
+held-out problems. The table of `results.jsonl` goes to the terminal.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from absl import app, flags
 from matplotlib.figure import Figure
 
 from r1jax.evaluation import charts
-from r1jax.training import records
+from r1jax.training import outcome, records
 
 HERE = Path(__file__).parent
-_WORKDIR = flags.DEFINE_string('workdir', 'runs/r1_zero', 'Folder of the runs.')
+_WORKDIR = flags.DEFINE_string('workdir', 'runs/r1_zero_claim', 'Folder of the runs.')
 
+PASS_AT_1, CONS_AT_16 = 'lenient/pass_at_1/mean', 'lenient/cons_at_k/mean'
 GROUPS = {
   'accuracy + format (3 seeds)': (('seed0', 'seed1', 'seed2'), charts.BLUE),
   'accuracy alone': (('accuracy_only',), charts.GREEN),
   'format alone': (('format_only',), charts.ORANGE),
   'random reward': (('random_reward',), charts.GREY),
 }
+# The shallow half of the problems: 2 to 5 of 2 to 10 steps, and half of those with 6.
+SHALLOW = {'2': 1.0, '3': 1.0, '4': 1.0, '5': 1.0, '6': 0.5}
 
 
-def curves(workdir: Path, key: str, title: str, note: str, ylabel: str) -> Figure:
-  """Draws a number of the validation evaluations over steps, a line a run."""
-  fig = charts.figure(title, note)
-  ax = charts.axes(fig, ylabel=ylabel)
-  labels = []
-  for label, (names, color) in GROUPS.items():
-    last = []
-    for name in names:
-      path = workdir / name / 'evaluations.jsonl'
-      if path.exists():
-        found = [row for row in records.read(path) if row['split'] == 'validation']
-        series = charts.points(found, key)
-        charts.measured(ax, series, color)
-        last.append(series.values[-1])
-    if last:
-      labels.append(charts.Label(sum(last) / len(last), label, color))
-  charts.from_zero(ax)
-  if ylabel == 'pass@1':
-    charts.as_percent(ax)
+def evaluations(workdir: Path, name: str) -> list[dict[str, Any]]:
+  """Returns the validation evaluations of a run; raises ValueError if it was not made."""
+  path = workdir / name / 'evaluations.jsonl'
+  if not path.exists():
+    raise ValueError(f'{path} is missing: run.py makes the runs')
+  return [row for row in records.read(path) if row['split'] == 'validation']
+
+
+def accuracy(workdir: Path) -> Figure:
+  """Draws pass@1 over steps, a line a run, and cons@16 of the seeds."""
+  note = '64 validation problems, 16 samples each at temperature 1; the last number counts.'
+  fig = charts.figure('Accuracy on held-out problems', note)
+  ax = charts.axes(fig, ylabel='pass@1')
+  labels = curves(ax, workdir, PASS_AT_1)
+  (names, color) = next(iter(GROUPS.values()))
+  ends = []
+  for name in names:
+    series = charts.points(evaluations(workdir, name), CONS_AT_16)
+    charts.measured(ax, series, color, dashed=True)
+    ends.append(series.values[-1])
+  labels.append(charts.Label(sum(ends) / len(ends), 'cons@16', color))
+  charts.from_zero(ax, at_least=1.0)
+  charts.as_percent(ax)
   charts.label_ends(ax, labels)
   return fig
 
 
+def length(workdir: Path) -> Figure:
+  """Draws the response length over steps, a line a run."""
+  fig = charts.figure('Response length', 'The same answers; no reward on length.')
+  ax = charts.axes(fig, ylabel='tokens')
+  labels = curves(ax, workdir, 'length/mean')
+  charts.from_zero(ax)
+  charts.label_ends(ax, labels)
+  return fig
+
+
+def curves(ax: Any, workdir: Path, key: str) -> list[charts.Label]:
+  """Draws a number of every run; returns a label a group, at the mean of its ends."""
+  labels = []
+  for label, (names, color) in GROUPS.items():
+    ends = []
+    for name in names:
+      series = charts.points(evaluations(workdir, name), key)
+      charts.measured(ax, series, color)
+      ends.append(series.values[-1])
+    labels.append(charts.Label(sum(ends) / len(ends), label, color))
+  return labels
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+  """Returns the test evaluations of the base model and of the trained ones, a line each."""
+  lines = [
+    '| Run | pass@1, lenient | pass@1, strict | shallow half | cons@16 | pass@64 '
+    '| tokens | check themselves | wrong made right | right made wrong | minutes | GiB |',
+    '|' + ' --- |' * 12,
+  ]
+  for row in rows:
+    if row['name'] == 'base_at_64':
+      lines.append(line('base', row['base'], {}))
+    else:
+      lines.append(line(row['name'], row['trained'], row))
+  return '\n'.join(lines)
+
+
+def line(name: str, found: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+  """Returns a line of the table."""
+  lenient = found['lenient']
+  by_depth = {depth: found['by_depth'][depth] for depth in SHALLOW}
+  weights = {depth: SHALLOW[depth] * cell['num_problems'] for depth, cell in by_depth.items()}
+  right = sum(weights[depth] * cell['pass_at_1'] for depth, cell in by_depth.items())
+  cells = [
+    name,
+    outcome.interval(lenient['pass_at_1']),
+    outcome.interval(found['strict']['pass_at_1']),
+    outcome.percent(right / sum(weights.values())),
+    outcome.interval(lenient['cons_at_k']) if lenient['cons_at_k']['k'] == 16 else '',
+    outcome.interval(lenient['pass_at_64']) if 'pass_at_64' in lenient else '',
+    f'{found["length"]["mean"]:.1f}',
+    *(outcome.percent(found[key]) for key in ('checks_itself', 'check_wrong_to_right')),
+    outcome.percent(found['check_right_to_wrong']),
+    f'{row["seconds"] / 60:.1f}' if row else '',
+    f'{row["peak_bytes"] / 2**30:.2f}' if row else '',
+  ]
+  return f'| {" | ".join(cells)} |'
+
+
 def main(argv: list[str]) -> None:
-  """Writes the pictures beside this file."""
+  """Writes the pictures and prints the table."""
   del argv
   workdir = Path(_WORKDIR.value)
-  held_out = '64 validation problems, 16 samples each at temperature 1; the last number counts.'
-  figures = {
-    'accuracy': curves(
-      workdir, 'lenient/pass_at_1/mean', 'Accuracy on held-out problems', held_out, 'pass@1'
-    ),
-    'length': curves(
-      workdir, 'length/mean', 'Response length', 'The same answers; no reward on length.', 'tokens'
-    ),
-  }
-  for name, fig in figures.items():
-    (HERE / f'{name}.png').write_bytes(charts.png(fig))
+  for name, draw in (('accuracy', accuracy), ('length', length)):
+    (HERE / f'{name}.png').write_bytes(charts.png(draw(workdir)))
+  print(table(records.read(HERE / 'results.jsonl')))
 
 
 if __name__ == '__main__':

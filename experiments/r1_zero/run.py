@@ -84,7 +84,14 @@ def record(name: str, workdir: Path) -> None:
 
 
 def run(name: str, workdir: Path) -> None:
-  """Makes one run, unless it is finished, and records it."""
+  """Makes one run, unless it is finished, and records it.
+
+  Raises:
+    ValueError: the code is in no commit, so nobody could make the run again.
+  """
+  commit = runner.versions()['commit']
+  if not commit or commit.endswith('-dirty'):
+    raise ValueError(f'the package is at commit {commit!r}; what it makes would be no result')
   if name != BASE:
     runner.run(zero_config(*RUNS[name]), workdir)
   elif not (workdir / 'summary.json').exists():

@@ -37,6 +37,7 @@ class MixtureOfExperts(nn.Module):
   """Shared experts plus the chosen routed ones."""
 
   config: ModelConfig
+  moe: MoE
 
   @nn.compact
   def __call__(self, x_PGTD, *, mask_PGT, chosen_PGTQ=None):
@@ -50,7 +51,7 @@ class MixtureOfExperts(nn.Module):
     Returns:
       Outputs `[P, G, T, D]` and the `Routing`.
     """
-    config, moe = self.config, self.config.moe
+    config, moe = self.config, self.moe
     score_PGTE = self._scores(x_PGTD)
     if moe.selection_bias:
       bias_E = self.param('selection_bias', nn.initializers.zeros, (moe.num_experts,))
@@ -70,7 +71,7 @@ class MixtureOfExperts(nn.Module):
 
   def _scores(self, x_PGTD):
     """Returns the affinity of tokens to experts, in float32."""
-    moe = self.config.moe
+    moe = self.moe
     init = nn.initializers.normal(self.config.init_std)
     router_DE = self.param('router', init, (x_PGTD.shape[-1], moe.num_experts))
     logits_PGTE = jnp.matmul(
@@ -80,7 +81,7 @@ class MixtureOfExperts(nn.Module):
 
   def _experts(self, x_PGTD, chosen_PGTQ, weight_PGTQ):
     """Returns the weighted sum of the chosen experts' outputs."""
-    config, moe, dim = self.config, self.config.moe, x_PGTD.shape[-1]
+    config, moe, dim = self.config, self.moe, x_PGTD.shape[-1]
     experts = (
       weight(self, config, 'gate', moe.num_experts, dim, moe.width),
       weight(self, config, 'up', moe.num_experts, dim, moe.width),

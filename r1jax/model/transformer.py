@@ -75,18 +75,19 @@ class Block(nn.Module):
     )
     normed = RMSNorm(config.norm_epsilon, name='attention_norm')(x_PGTD)
     if isinstance(config.attention, MLA):
-      attention = LatentAttention(config, config.attention, name='attention')
-      mixed, entries = attention(
+      latent = LatentAttention(config, config.attention, name='attention')
+      mixed, entries = latent(
         normed, cos_sin=shared['cos_sin'], sight=sight, absorbed=self.absorbed
       )
     else:
-      attention = GroupedQueryAttention(config, config.attention, name='attention')
-      mixed, entries = attention(normed, cos_sin=shared['cos_sin'], sight=sight)
+      grouped = GroupedQueryAttention(config, config.attention, name='attention')
+      mixed, entries = grouped(normed, cos_sin=shared['cos_sin'], sight=sight)
     x_PGTD += mixed
     normed = RMSNorm(config.norm_epsilon, name='mlp_norm')(x_PGTD)
     if not self.experts:
       return x_PGTD + SwiGLU(config, config.mlp_dim, name='mlp')(normed), (entries, None)
-    mlp = MixtureOfExperts(config, name='moe')
+    assert config.moe is not None, 'a layer of experts has experts'
+    mlp = MixtureOfExperts(config, config.moe, name='moe')
     out, routing = mlp(normed, mask_PGT=shared['mask_PGT'], chosen_PGTQ=layer['chosen'])
     return x_PGTD + out, (entries, routing)
 

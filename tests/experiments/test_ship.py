@@ -1,6 +1,7 @@
 """What may not ship is refused, in a line that says why."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -38,3 +39,39 @@ def test_what_may_not_ship(tmp_path, steps, commit, message):
   run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
   assert run.returncode != 0 and message in run.stderr, run.stderr
   assert not target.exists()
+
+
+# (single steps, cued, plain), then what is said of it.
+CHARACTERS = {
+  (0.99, 0.85, 0.15): None,
+  (0.98, 0.9, 0.15): 'single steps is 0.980; it must be from 0.99 to 1.0',
+  (1.0, 0.84, 0.15): 'cued pass@1 is 0.840; it must be from 0.85 to 1.0',
+  (1.0, 0.9, 0.21): 'plain pass@1 is 0.210; it must be from 0.1 to 0.2',
+  (1.0, 0.9, 0.09): 'plain pass@1 is 0.090; it must be from 0.1 to 0.2',
+}
+CHECK = """
+import json, sys
+import ship
+for steps, cued, plain in json.load(sys.stdin):
+  passed = {'cued': cued, 'plain': plain}
+  record = {
+    'single_steps': {'most_likely': steps},
+    'pass_at_1': {split: {'lenient': {'mean': mean}} for split, mean in passed.items()},
+  }
+  try:
+    print(ship.check(record))
+  except ValueError as error:
+    print(error)
+"""
+
+
+def test_a_model_without_the_character_of_a_base_model_is_refused():
+  run = subprocess.run(
+    [sys.executable, '-c', CHECK],
+    input=json.dumps(list(CHARACTERS)),
+    capture_output=True,
+    text=True,
+    check=True,
+    env=os.environ | {'PYTHONPATH': str(SCRIPT.parent)},
+  )
+  assert run.stdout.splitlines() == [str(said) for said in CHARACTERS.values()]

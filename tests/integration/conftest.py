@@ -1,3 +1,5 @@
+import contextlib
+import io
 import pathlib
 import sys
 
@@ -12,10 +14,18 @@ from r1jax import runner
 
 @pytest.fixture(scope='session')
 def finished(tiny_base, tmp_path_factory):
-  """Returns the folder of a run that nothing interrupted."""
+  """Returns the folder of a run that nothing interrupted; beside it, what it printed."""
   workdir = tmp_path_factory.mktemp('finished') / 'run'
-  runner.run(miniature.reinforcement(tiny_base), workdir)
+  with contextlib.redirect_stdout(io.StringIO()) as printed:
+    runner.run(miniature.reinforcement(tiny_base), workdir)
+  workdir.with_name('printed.txt').write_text(printed.getvalue())
   return workdir
+
+
+@pytest.fixture
+def shown(finished):
+  """Returns what that run printed."""
+  return finished.with_name('printed.txt').read_text()
 
 
 @pytest.fixture(scope='session')

@@ -3,6 +3,7 @@
 Through `runner.run` or the command, as a user meets it. A full disk is met in `test_interruptions`.
 """
 
+import dataclasses
 import functools
 import json
 import re
@@ -19,6 +20,8 @@ from safetensors.numpy import load_file, save_file
 
 from r1jax import build, main, runner
 from r1jax.rewards.combine import TermError
+from r1jax.tasks import stream
+from r1jax.tasks.world import World
 from r1jax.training import records
 
 
@@ -310,6 +313,23 @@ def test_a_prompt_that_is_too_long_is_named_and_not_cut(problems, workdir):
     runner.run(problems(GOOD, long), workdir)
   with fails("'wordy'"):
     runner.run(problems(GOOD, GOOD.replace('1+1', '2+0'), test=[long]), workdir)
+
+
+def test_a_prompt_of_the_last_step_is_checked_before_the_first(config, workdir, monkeypatch):
+  world = World('train', seed=config.seed)
+  last = miniature.STEPS * config.rl.settings.prompts_per_step - 1
+  (late,) = stream.shuffled(range(len(world)), seed=config.seed).batch(last, 1)
+  plain = World.__getitem__
+
+  def wordy(self, index):
+    problem = plain(self, index)
+    if self.split != 'train' or index != late:
+      return problem
+    return dataclasses.replace(problem, question='why? ' * 100)
+
+  monkeypatch.setattr(World, '__getitem__', wordy)
+  with fails('1 of 32 prompts are longer than the limit of 64 tokens', 'world/train/'):
+    runner.run(config, workdir)
 
 
 def test_prompts_of_the_world_are_checked_before_the_first_step(config, workdir):

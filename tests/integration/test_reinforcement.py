@@ -109,6 +109,17 @@ def test_plots_and_report_are_there(finished):
   assert not re.search(r'(src|href)="https?://', page), 'the page needs the network'
 
 
+def test_what_is_shown_on_the_way_and_at_the_end(shown, finished):
+  assert all(f'step {step}/{STEPS}' in shown for step in range(1, STEPS + 1))
+  assert 'a completion at step 3' in shown and 'a completion at step 8' in shown
+  assert 'step 4: validation (4 problems x 4)' in shown
+  table = shown[shown.index('pass@1, strict') :]
+  for row in ('pass@1, lenient', 'cons@4, strict', 'response length', 'answers that check'):
+    assert row in table
+  for path in (finished / 'report.html', finished / 'plots', finished / 'model'):
+    assert str(path) in table.replace('\n', ''), 'lines may be broken anywhere'
+
+
 def test_the_newest_two_checkpoints_are_there_and_nothing_else(finished):
   assert sorted(path.name for path in (finished / 'checkpoints').iterdir()) == ['6', '8']
 

@@ -33,7 +33,7 @@ def layer(name):
 
 def plain(config, params, x_LD, mask_L, chosen_LQ):
   """The module on one sequence; outputs `[L, D]` and routing."""
-  out, routing = MixtureOfExperts(config).apply(
+  out, routing = MixtureOfExperts(config, config.moe).apply(
     {'params': params},
     x_LD[None, None],
     mask_PGT=mask_L[None, None],

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from r1jax.structs import Problem
-from r1jax.tasks import gsm8k, math, tfds
+from r1jax.tasks import gsm8k, math, stream, tfds
 
 TRAIN = [
   Problem('a', 'Fünf\u2028+ 五?', '10', {'level': 1, 'steps': [['+', 5]], 'note': None}),
@@ -63,6 +63,17 @@ def test_a_real_set_equals_its_jsonl_rows(data, tmp_path, reader, name):
   tfds.prepare(splits, tmp_path, name)
   for split, problems in splits.items():
     assert tuple(tfds.load(tmp_path, name, split)) == problems
+
+
+def test_a_prepared_set_is_streamed_by_number(tmp_path):
+  """Draws go on where others stopped, and are those of the same problems in a list."""
+  tfds.prepare({'train': TRAIN}, tmp_path, 'sums')
+  draws = stream.shuffled(tfds.load(tmp_path, 'sums', 'train'), seed=3)
+  whole = draws.batch(0, 3 * len(TRAIN))
+  again = stream.shuffled(tfds.load(tmp_path, 'sums', 'train'), seed=3)
+  assert again.batch(0, 4) + again.batch(4, 3 * len(TRAIN) - 4) == whole
+  assert whole == stream.shuffled(TRAIN, seed=3).batch(0, 3 * len(TRAIN))
+  assert sorted(problem.id for problem in whole) == sorted(3 * [p.id for p in TRAIN])
 
 
 def test_preparing_again_is_harmless_and_preparing_something_else_an_error(tmp_path):
