@@ -93,7 +93,7 @@ def _rl(problems: str) -> ConfigDict:
       'prompts_per_step': 8,  # What two cores sample in seconds. Paper: 512 (8,192 answers).
       'num_minibatches': 1,  # Updates of a rollout; one of 128 answers is few. Paper: 16, of 512.
       'num_inner_epochs': 1,  # Paper: 1.
-      'num_microbatches': 2,  # Parts of an update, by length, to save memory and padding.
+      'num_microbatches': 4,  # Parts of an update, by length, to save memory and padding.
       'drop_truncated': False,  # True leaves truncated answers out of the loss. Paper: no word.
       'max_resamples': 0,  # Attempts to replace groups without variance (DAPO); paper: none.
       'chunk_tokens': placeholder(int),  # Tokens whose logits exist at one time; None for all.

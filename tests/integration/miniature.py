@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 MODEL = {
   'num_layers': 2,
   'num_dense_layers': 1,
@@ -41,7 +42,7 @@ REINFORCEMENT = {
   'sampling': {'group_size': 4, 'max_completion_tokens': 16, 'segment_tokens': 8},
   'algorithm': {'kl_weight': 0.01},
   'optimizer': {'peak': 1e-2, 'warmup': 1},
-  'settings': {'prompts_per_step': 4},
+  'settings': {'prompts_per_step': 4, 'num_microbatches': 2},
   'cadence': {'checkpoint_every': 2, 'evaluate_every': 4, 'completions_every': 3},
   'evaluation': {'validation_problems': 4, 'test_problems': 6},
   'replace_reference_every': 3,
@@ -95,19 +96,26 @@ def reinforcement(base, **changes):
 
 ENVIRONMENT = {
   'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
-  'PYTHONPATH': str(Path(__file__).parent),
+  # `offline` holds a sitecustomize.py, which refuses connections.
+  'PYTHONPATH': os.pathsep.join(map(str, (HERE, HERE / 'offline'))),
   'PYTHONUNBUFFERED': '1',  # What it has done is read from what it prints.
 }
 
 
-def start(config_file, workdir):
-  """Starts the command of the README in a process of its own."""
+def start(config_file, workdir, **environment):
+  """Starts the command of the README in a process of its own, which no network can be reached from.
+
+  Args:
+    config_file: what to run.
+    workdir: where.
+    **environment: more variables.
+  """
   cache = os.environ['JAX_COMPILATION_CACHE_DIR']
   command = [sys.executable, '-m', 'r1jax.main', f'--config={config_file}', f'--workdir={workdir}']
   return subprocess.Popen(
     [*command, f'--compilation_cache={cache}'],
     cwd=ROOT,
-    env=os.environ | ENVIRONMENT,
+    env=os.environ | ENVIRONMENT | environment,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
