@@ -162,6 +162,7 @@ def _initial_policy(load: Callable[[Path], Policy], init_from: str) -> Policy:
 
 def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
   """Reads an RL stage; returns its maker."""
+  _check_at_least(section, 1, 'steps')
   steps = section.steps
   sampler = section.sampling.sampler.make(Sampler)
   if not sampler.temperature:
@@ -275,8 +276,9 @@ def _check_parts(section: Section, count: str, parts: Sequence[str], mesh: Mesh 
 
 def _check_at_least(section: Section, least: float, *names: str) -> None:
   for name in names:
-    if getattr(section, name) < least:
-      raise section.error(f'{name} is {getattr(section, name)}; it must be at least {least}')
+    value = getattr(section, name)
+    if not isinstance(value, int | float) or not value >= least:
+      raise section.error(f'{name} is {value!r}; it must be a number, at least {least}')
 
 
 def _reward(section: Section) -> combine.Scorer:
@@ -408,6 +410,7 @@ def _benchmarks(section: Section, held_out, answering, group_size, settings, see
 
 def _pretraining(section: Section, seed: int, mesh: Mesh | None):
   """Reads a pre-training stage; returns its maker."""
+  _check_at_least(section, 1, 'steps')
   steps = section.steps
   model = _model(section.model)
   try:

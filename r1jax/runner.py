@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from r1jax import build
 from r1jax.evaluation import plots, report
 from r1jax.stages.policy import Policy
 from r1jax.training import records
-from r1jax.training.clock import Clock, peak_bytes
+from r1jax.training.clock import Clock
 from r1jax.training.interrupt import Stopped, StopRequest
 from r1jax.training.lock import exclusive
 from r1jax.training.progress import print_outcome
@@ -103,7 +104,7 @@ def _train(
     raise
   with records.full_disk_explained(folder / 'model'):
     policy.save(folder / 'model', dtype=export_dtype)
-  summary |= {'seconds': clock.tick(), 'peak_bytes': peak_bytes()}
+  summary |= {'seconds': clock.tick(), 'peak_bytes': clock.peak_bytes}
   # Whole or absent: a summary says that the stage is done.
   records.replace_file(folder / 'summary.json', json.dumps(summary, indent=1).encode())
 
@@ -166,11 +167,27 @@ def versions() -> dict[str, str]:
     'r1jax': r1jax.__version__,
     'commit': _commit(),
     'python': platform.python_version(),
-    'device': jax.devices()[0].device_kind,
+    'device': _device(),
     'num_devices': str(jax.device_count()),
-    'cpu_threads': str(os.cpu_count()),
+    'cpu_threads': str(_cpu_threads()),
     'XLA_FLAGS': os.environ.get('XLA_FLAGS', ''),
   }
+
+
+def _device() -> str:
+  """Returns the kind of the devices; of CPUs the model too, where Linux names it."""
+  kind, processors = jax.devices()[0].device_kind, Path('/proc/cpuinfo')
+  if kind != 'cpu' or not processors.exists():
+    return kind
+  model = re.search(r'^model name\s*: (.+)$', processors.read_text(), re.MULTILINE)
+  return f'cpu: {model[1]}' if model else kind
+
+
+def _cpu_threads() -> int | None:
+  """Returns how many threads this process may run at a time."""
+  if hasattr(os, 'sched_getaffinity'):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count()
 
 
 def _commit() -> str:

@@ -84,7 +84,7 @@ def table(rows: list[dict[str, Any]]) -> str:
   """Returns the test evaluations of the base model and of the trained ones, a line each."""
   lines = [
     '| Run | pass@1, lenient | pass@1, strict | shallow half | cons@16 | pass@64 '
-    '| tokens | check themselves | wrong made right | right made wrong | minutes | GiB |',
+    '| tokens | check themselves | wrong made right | right made wrong | minutes | GB |',
     '|' + ' --- |' * 12,
   ]
   for row in rows:
@@ -112,7 +112,7 @@ def line(name: str, found: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     *(outcome.percent(found[key]) for key in ('checks_itself', 'check_wrong_to_right')),
     outcome.percent(found['check_right_to_wrong']),
     f'{row["seconds"] / 60:.1f}' if row else '',
-    f'{row["peak_bytes"] / 2**30:.2f}' if row else '',
+    f'{row["peak_bytes"] / 1e9:.2f}' if row else '',
   ]
   return f'| {" | ".join(cells)} |'
 

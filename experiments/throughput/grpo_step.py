@@ -149,7 +149,7 @@ def measure(mesh: Mesh | None) -> None:
     times.append(time.perf_counter())
     batch = learning.batch(judged, reference)
     times.append(time.perf_counter())
-    train, found = learning.minibatches(train, batch, step=step)
+    train, found = learning.take_updates(train, batch, step=step)
     jax.block_until_ready((dataclasses.astuple(train)[1], found))
     times.append(time.perf_counter())
     sample, score, update = np.diff(times)
@@ -157,7 +157,7 @@ def measure(mesh: Mesh | None) -> None:
     print('step {:.2f}s sample {:.2f}s score {:.2f}s update {:.2f}s'.format(*rows[-1]), flush=True)
   middle = np.median(np.array(rows[1:]), axis=0)
   print('median {:.2f}s sample {:.2f}s score {:.2f}s update {:.2f}s'.format(*middle))
-  print(f'peak memory {peak_bytes() / 2**30:.2f} GiB')
+  print(f'peak memory {peak_bytes() / 1e9:.2f} GB')
 
 
 if __name__ == '__main__':

@@ -143,7 +143,8 @@ def run(
       except Stopped:
         checkpoints.save(step, tree, record)
         raise
-  return tree, summarize(workdir, seconds=clock.tick())
+  clock.tick()
+  return tree, summarize(workdir)
 
 
 class Logs:
@@ -182,22 +183,20 @@ def _not_finite(skipped: int, checkpoint: Path) -> FloatingPointError:
   )
 
 
-def summarize(workdir: Path, *, seconds: float) -> dict[str, Any]:
-  """Returns the summary of a run: its first and last evaluation of each split, and its effort.
+def summarize(workdir: Path) -> dict[str, Any]:
+  """Returns the summary of a run: its first and last evaluation of each split, steps and tokens.
 
   The split that stands for the whole, as `base` and `trained`, is the first evaluated. There is a
   `base` only where something was evaluated before the first step.
 
   Args:
     workdir: folder of the run.
-    seconds: that the run took, all its starts together.
   """
   steps = records.read(workdir / 'metrics.jsonl')
   found = records.read(workdir / 'evaluations.jsonl')
   summary: dict[str, Any] = {
     'steps': len(steps),
     'tokens': sum(step.get('tokens', 0) for step in steps),
-    'seconds': seconds,
   }
   for split in dict.fromkeys(record['split'] for record in found):
     ends = [record for record in found if record['split'] == split]

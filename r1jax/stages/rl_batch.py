@@ -1,6 +1,7 @@
 """A rollout as the loss takes it, and its parts: minibatches of prompts, microbatches by length."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -52,24 +53,31 @@ def parts_by_length(length_PG: np.ndarray, count: int, limit: int) -> list[tuple
   return [(np.sort(part), padded_width(int(longest_P[part].max()), limit)) for part in rows]
 
 
+def over_prompts(change: Callable[..., Any], tree: Any, *others: Any) -> Any:
+  """Returns the tree with every array changed, whatever the number of its axis of prompts.
+
+  Args:
+    change: of the number of that axis and the arrays at one place in all trees.
+    tree: e.g. a `Batch` or `Rollouts`; in chosen experts the layers come before the prompts.
+    *others: trees like it.
+  """
+
+  def one(path, *arrays):
+    names = {getattr(key, 'name', None) for key in path}
+    return change(1 if 'experts' in names else 0, *arrays)
+
+  return jax.tree.map_with_path(one, tree, *others)
+
+
 def take(tree: Any, rows: np.ndarray) -> Any:
-  """Returns the rows of every array along its first axis."""
-  return jax.tree.map(lambda array: np.asarray(array)[rows], tree)
+  """Returns the batch of some prompts."""
+  return over_prompts(lambda axis, array: np.take(np.asarray(array), rows, axis=axis), tree)
 
 
 def padded_width(longest: int, limit: int) -> int:
   """Returns the smallest of the limit, its half and its quarter that holds the longest answer."""
   fitting = [-(-limit // part) for part in (4, 2, 1) if -(-limit // part) >= longest]
   return fitting[0]
-
-
-def take_prompts(batch: Batch, rows: np.ndarray) -> Batch:
-  """Returns the batch of some prompts."""
-  experts = batch.experts
-  if experts is not None:
-    experts = Experts(experts.prefix_NPSQ[:, rows], experts.suffix_NPGTQ[:, rows])
-  rest = take(dataclasses.replace(batch, experts=None), rows)
-  return dataclasses.replace(rest, experts=experts)
 
 
 def narrowed(batch: Batch, width: int) -> Batch:
@@ -87,8 +95,4 @@ def narrowed(batch: Batch, width: int) -> Batch:
 
 def placed(batch: Batch, mesh: Mesh | None) -> Batch:
   """Returns the batch on the device, or split along its prompts over the mesh."""
-  experts = batch.experts
-  rest = sharding.place(dataclasses.replace(batch, experts=None), mesh)
-  return dataclasses.replace(
-    rest, experts=None if experts is None else sharding.place(experts, mesh, axis=1)
-  )
+  return over_prompts(lambda axis, array: sharding.place(array, mesh, axis=axis), batch)

@@ -217,9 +217,8 @@ class Reinforcement:
     judged = self.ask(state.params, step=step, draws=draws)
     start = time.perf_counter()
     batch = self.batch(judged, reference)
-    jax.block_until_ready(batch)
     scored = time.perf_counter()
-    state, updates = self.minibatches(state, batch, step=step)
+    state, updates = self.take_updates(state, batch, step=step)
     updates = jax.device_get(updates)
     seconds = dict(judged.seconds) | {
       'score': scored - start,
@@ -300,7 +299,7 @@ class Reinforcement:
       logp_PGT[rows, :, :width] = scored
     return logp_PGT
 
-  def minibatches(self, state: TrainState, batch: Batch, *, step: int):
+  def take_updates(self, state: TrainState, batch: Batch, *, step: int):
     """Takes the updates of a rollout; returns the new state and the metrics of each."""
     count = self.settings.num_minibatches
     found = []
@@ -308,7 +307,7 @@ class Reinforcement:
       address = np.random.SeedSequence([self.settings.seed, step, epoch])
       order = np.random.Generator(np.random.PCG64(address)).permutation(len(batch.length_PG))
       for rows in order.reshape(count, -1):
-        minibatch = rl_batch.take_prompts(batch, np.sort(rows))
+        minibatch = rl_batch.take(batch, np.sort(rows))
         weight_PGT = np.asarray(self.reduction(jnp.asarray(minibatch.mask_PGT)))
         minibatch = dataclasses.replace(minibatch, weight_PGT=weight_PGT)
         state, metrics = self.update(state, self._microbatches(minibatch))
@@ -318,7 +317,7 @@ class Reinforcement:
   def _microbatches(self, batch: Batch) -> list[Batch]:
     parts = self._parts(batch.length_PG, self.settings.num_microbatches)
     return [
-      rl_batch.placed(rl_batch.narrowed(rl_batch.take_prompts(batch, rows), width), self.mesh)
+      rl_batch.placed(rl_batch.narrowed(rl_batch.take(batch, rows), width), self.mesh)
       for rows, width in parts
     ]
 
@@ -345,24 +344,20 @@ def _replace_groups(judged: Judged, fresh: Judged, dull_P: np.ndarray) -> Judged
   places = np.flatnonzero(dull_P)[: len(lively)]
   source = lively[: len(places)]
 
-  def put(old, new, axis=0):
+  def put(axis, old, new):
     merged = np.array(old)
     index = (slice(None),) * axis
     merged[(*index, places)] = np.asarray(new)[(*index, source)]
     return merged
 
-  old, new = judged.answers.rollouts, fresh.answers.rollouts
-  experts = jax.tree.map(functools.partial(put, axis=1), old.experts, new.experts)
-  rollouts = jax.tree.map(
-    put, dataclasses.replace(old, experts=None), dataclasses.replace(new, experts=None)
-  )
+  rollouts = rl_batch.over_prompts(put, judged.answers.rollouts, fresh.answers.rollouts)
   problems, texts = list(judged.answers.problems), list(judged.answers.texts)
   for place, row in zip(places, source):
     problems[place], texts[place] = fresh.answers.problems[row], fresh.answers.texts[row]
   return Judged(
-    Answers(problems, dataclasses.replace(rollouts, experts=experts), texts),
-    put(judged.reward_PG, fresh.reward_PG),
-    {name: put(value, fresh.terms[name]) for name, value in judged.terms.items()},
+    Answers(problems, rollouts, texts),
+    put(0, judged.reward_PG, fresh.reward_PG),
+    {name: put(0, value, fresh.terms[name]) for name, value in judged.terms.items()},
     fresh.draws,
     {phase: value + fresh.seconds[phase] for phase, value in judged.seconds.items()},
     [*judged.sampled, *fresh.sampled],

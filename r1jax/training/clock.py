@@ -1,4 +1,4 @@
-"""What a run takes: its wall-clock time over all its starts, and memory."""
+"""What a run takes over all its starts: wall-clock time, and memory of the host."""
 
 import json
 import re
@@ -15,24 +15,30 @@ except ImportError:  # Windows has none.
 
 
 class Clock:
-  """Counts the seconds that a run takes; kept on the disk, so that a kill loses a step's at most.
+  """Counts what a run takes; kept on the disk, so that a kill loses a step's at most.
 
   What a killed run has to do again counts again: it was waited for twice.
 
   Args:
-    workdir: folder of the run; `clock.json` in it holds the seconds of earlier starts.
+    workdir: folder of the run; `clock.json` in it holds what earlier starts have taken.
+
+  Attributes:
+    peak_bytes: the largest memory of the host in any start, when last asked; None if unknown.
   """
 
   def __init__(self, workdir: str | Path):
     self._path = Path(workdir) / 'clock.json'
-    exists = self._path.exists()
-    self._before = json.loads(self._path.read_text())['seconds'] if exists else 0.0
+    before = json.loads(self._path.read_text()) if self._path.exists() else {}
+    self._before = before.get('seconds', 0.0)
+    self.peak_bytes: int | None = before.get('peak_bytes')
     self._start = time.monotonic()
 
   def tick(self) -> float:
     """Returns the seconds so far, and writes them down."""
     seconds = self._before + time.monotonic() - self._start
-    records.replace_file(self._path, json.dumps({'seconds': seconds}).encode())
+    self.peak_bytes = max(self.peak_bytes or 0, peak_bytes() or 0) or None
+    taken = {'seconds': seconds, 'peak_bytes': self.peak_bytes}
+    records.replace_file(self._path, json.dumps(taken).encode())
     return seconds
 
 

@@ -44,7 +44,7 @@ def rows(summary: Mapping[str, Any]) -> list[Row]:
 
 
 def effort(summary: Mapping[str, Any]) -> str:
-  """Returns what the run took: '100 steps, 9,128 tokens, 8 min 21 s, up to 3.2 GiB of memory'."""
+  """Returns what the run took: '100 steps, 9,128 tokens, 8 min 21 s, up to ...'."""
   parts = []
   if 'steps' in summary:
     parts.append(f'{summary["steps"]:,.0f} steps')
@@ -53,7 +53,7 @@ def effort(summary: Mapping[str, Any]) -> str:
   if 'seconds' in summary:
     parts.append(duration(summary['seconds']))
   if summary.get('peak_bytes'):
-    parts.append(f'up to {summary["peak_bytes"] / 2**30:.1f} GiB of memory')
+    parts.append(f'up to {summary["peak_bytes"] / 1e9:.1f} GB of host memory')
   return ', '.join(parts)
 
 

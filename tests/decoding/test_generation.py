@@ -19,9 +19,9 @@ from asking import (
 from equations import dot_operations
 from families import QUICK, V3_CONFIG, VOCABULARY, randomise, subject
 
-from r1jax.decoding import Sampler, generate, generation
+from r1jax.decoding import Sampler, generate, generation, scoring
 from r1jax.decoding.scoring import encode_prompts, length_mask, score
-from r1jax.model import Transformer
+from r1jax.model import Transformer, call
 from r1jax.model.sizes import count_parameters
 
 FAMILIES = ['gqa', 'v3']
@@ -55,6 +55,31 @@ def test_sampled_log_probabilities_are_the_scored_ones(name):
   scores = score_of(name, found)
   np.testing.assert_allclose(found.logp_PGT, scores.logp_PGT, atol=1e-4)
   assert found.logp_PGT[length_mask(found.length_PG, MAX_TOKENS)].max() < 0
+
+
+def test_decoding_is_absorbed_and_scoring_expanded(monkeypatch):
+  """Both forms agree, so only what is asked of the model tells them apart."""
+  asked = []
+
+  def watch(model, params, method, *args, **options):
+    if 'prefix' in options:
+      asked.append(('suffix' in options, options.get('absorbed', False)))
+    return call(model, params, method, *args, **options)
+
+  for module in (generation, scoring):
+    monkeypatch.setattr(module, 'call', watch)
+  # Of sizes that no other test has compiled.
+  found = ask('v3', prompts_of([2, 3]), group_size=2, max_tokens=5, segment_tokens=5)
+  assert set(asked) == {(True, True)}
+  asked.clear()
+  jax.eval_shape(
+    functools.partial(score, model_of('v3'), temperature=1.0),
+    subject('v3').params,
+    found.prompts,
+    found.tokens_PGT,
+    found.length_PG,
+  )
+  assert set(asked) == {(False, False)}
 
 
 def test_recorded_log_probability_is_of_the_temperature_before_cuts():

@@ -7,6 +7,21 @@ from r1jax.tasks import gsm8k
 from r1jax.training import metrics, records
 
 
+def test_gsm8k_is_asked_as_the_readme_says(data, tmp_path):
+  """The real files, R1-Zero's template and limits, the base that ships; two tiny steps."""
+  config = miniature.load_config('zero', 'gsm8k')
+  paths = {f'{split}_path': str(data / 'gsm8k' / f'{split}.jsonl') for split in ('train', 'test')}
+  changes = {
+    'steps': 2,
+    'task': paths,
+    'sampling': {'group_size': 2, 'max_completion_tokens': 16, 'segment_tokens': 16},
+    'settings': {'prompts_per_step': 2, 'num_microbatches': 1},
+    'evaluation': {'validation_problems': 2, 'test_problems': 2},
+  }
+  summary = runner.run(miniature.changed(config, {'rl': changes}), tmp_path)
+  assert summary['steps'] == 2 and summary['trained']['num_problems'] == 2
+
+
 def test_gsm8k_takes_the_place_of_the_world(data, tiny_base, tmp_path):
   train, test = data / 'gsm8k' / 'train.jsonl', data / 'gsm8k' / 'test.jsonl'
   config = miniature.load_config('zero', 'gsm8k')

@@ -1,6 +1,7 @@
 """R1-Zero in miniature from end to end: what a run leaves behind is there, readable and right."""
 
 import json
+import os
 import re
 import subprocess
 
@@ -8,6 +9,8 @@ import jax
 import miniature
 import numpy as np
 import pytest
+import torch
+import transformers
 
 from r1jax import interop, runner
 from r1jax.stages.policy import Policy
@@ -40,7 +43,10 @@ def test_the_resolved_config_and_versions_are_there(finished, tiny_base):
   assert content['config']['rl']['steps'] == STEPS
   assert content['config']['init_from'] == str(tiny_base)
   assert content['config'] == json.loads(json.dumps(miniature.reinforcement(tiny_base).to_dict()))
-  assert content['versions'].keys() >= {'r1jax', 'python', 'jax', 'jaxlib', 'device', 'XLA_FLAGS'}
+  versions = content['versions']
+  assert versions.keys() >= {'r1jax', 'python', 'jax', 'jaxlib', 'device', 'XLA_FLAGS'}
+  assert versions['device'].startswith('cpu') and versions['num_devices'] == '1'
+  assert 1 <= int(versions['cpu_threads']) <= os.cpu_count()
   assert content['versions']['jax'] == jax.__version__
   head = subprocess.run(
     ['git', 'rev-parse', 'HEAD'], cwd=miniature.ROOT, capture_output=True, text=True
@@ -141,6 +147,17 @@ def test_the_model_is_the_trained_one_and_loads(finished, tiny_base):
   policy = Policy.load(finished / 'model')
   text = 'Calculate: 3+4=?'
   assert policy.tokenizer.decode(policy.tokenizer.encode(text)) == text
+
+
+def test_transformers_loads_the_model_too(finished):
+  theirs = transformers.AutoModelForCausalLM.from_pretrained(finished / 'model').eval()
+  tokenizer = transformers.AutoTokenizer.from_pretrained(finished / 'model')
+  policy = Policy.load(finished / 'model')
+  tokens_BL = np.array([policy.tokenizer.encode('Calculate: 3+4=?')])
+  assert tokenizer.encode('Calculate: 3+4=?', add_special_tokens=False) == tokens_BL[0].tolist()
+  ours = policy.model.apply({'params': policy.params}, tokens_BL).logits_BLV
+  with torch.no_grad():
+    np.testing.assert_allclose(theirs(torch.tensor(tokens_BL)).logits, ours, atol=1e-4)
 
 
 def test_a_finished_run_is_left_as_it_is(finished, tiny_base, capsys):

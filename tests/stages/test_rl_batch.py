@@ -56,7 +56,7 @@ def test_widths_are_the_limit_its_half_and_its_quarter(longest, limit, expected)
 @pytest.mark.parametrize('options', [{}, {'experts': False, 'reference': False}])
 def test_prompts_are_taken_with_all_that_is_theirs(options):
   batch, rows = make_batch(**options), np.array([2, 0])
-  taken = rl_batch.take_prompts(batch, rows)
+  taken = rl_batch.take(batch, rows)
   if batch.experts is not None:
     np.testing.assert_array_equal(taken.experts.prefix_NPSQ, batch.experts.prefix_NPSQ[:, [2, 0]])
     np.testing.assert_array_equal(taken.experts.suffix_NPGTQ, batch.experts.suffix_NPGTQ[:, [2, 0]])

@@ -36,7 +36,7 @@ def update(learning, *, found=None, reference=None):
   found = judged() if found is None else found
   reference = host_params() if reference is None else reference
   batch = learning.batch(found, reference)
-  state, metrics = learning.minibatches(state_of(learning), batch, step=STEP)
+  state, metrics = learning.take_updates(state_of(learning), batch, step=STEP)
   return state.params, [measures.results(found) for found in jax.device_get(metrics)]
 
 
@@ -198,7 +198,7 @@ def test_each_epoch_takes_every_prompt_once(num_minibatches):
     return state, {}
 
   learning.__dict__['update'] = watch
-  learning.minibatches(None, learning.batch(judged(), None), step=1)
+  learning.take_updates(None, learning.batch(judged(), None), step=1)
   assert len(seen) == 3 * num_minibatches
   orders = []
   for epoch in np.split(np.array([part.prompts.address_P for (part,) in seen]), 3):

@@ -27,6 +27,21 @@ def test_seconds_of_all_starts_add_up(tmp_path, now):
   assert clock.Clock(tmp_path).tick() == 11
 
 
+def test_the_peak_is_that_of_the_hungriest_start(tmp_path, monkeypatch):
+  held = iter([5, 9, 7, None])
+  monkeypatch.setattr(clock, 'peak_bytes', lambda: next(held))
+  first = clock.Clock(tmp_path)
+  first.tick()
+  first.tick()
+  second = clock.Clock(tmp_path)
+  assert second.peak_bytes == 9
+  second.tick()
+  assert second.peak_bytes == 9
+  unknown = clock.Clock(tmp_path / 'elsewhere')
+  unknown.tick()
+  assert unknown.peak_bytes is None
+
+
 def test_a_folder_of_its_own_has_a_clock_of_its_own(tmp_path, now):
   one, other = clock.Clock(tmp_path / 'one'), clock.Clock(tmp_path / 'other')
   now[0] += 3

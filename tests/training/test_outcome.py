@@ -70,6 +70,6 @@ def test_duration(seconds, text):
 def test_effort_says_what_the_run_took():
   summary = {'steps': 100, 'tokens': 2_096_128, 'seconds': 501.2}
   assert outcome.effort(summary) == '100 steps, 2,096,128 tokens, 8 min 21 s'
-  found = outcome.effort(summary | {'peak_bytes': 3.25 * 2**30})
-  assert found.endswith('8 min 21 s, up to 3.2 GiB of memory')
+  found = outcome.effort(summary | {'peak_bytes': 3_240_000_000})
+  assert found.endswith('8 min 21 s, up to 3.2 GB of host memory')
   assert outcome.effort({}) == outcome.effort({'peak_bytes': None}) == ''
