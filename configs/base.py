@@ -36,11 +36,13 @@ def _pretrain() -> ConfigDict:
       'peak': 5e-3,  # Learning rate. V3: 2.2e-4.
       'final': 1e-4,  # At the end of a cosine; None for a constant.
       'warmup': 50,  # Updates.
-      'b1': 0.9,
-      'b2': 0.95,
+      'momentum': 0.95,  # Of what is orthogonalised.
+      'rms': 0.2,  # Root mean square of an update at learning rate 1: about AdamW's.
+      'b1': 0.9,  # Of Adam, for what is no matrix of a layer. V3: 0.9.
+      'b2': 0.95,  # V3: 0.95.
       'epsilon': 1e-8,
-      'weight_decay': 0.1,
-      'max_norm': 1.0,
+      'weight_decay': 0.1,  # V3: 0.1.
+      'max_norm': 1.0,  # Of the gradient. V3: 1.0.
     }
   )
   stage.settings = ConfigDict(

@@ -1,11 +1,12 @@
-"""Tells the results of `run.py`: the paper's figures 2 and 3 on the built-in world, and a table.
+"""Tells the results of `run.py`: the paper's figures 2 and 3 on the built-in world, and tables.
 
   python experiments/r1_zero/plot.py --workdir=runs/r1_zero_claim
 
 Pictures go beside this file: accuracy and response length of the three seeds and of the controls on
-held-out problems. The table of `results.jsonl` goes to the terminal.
+held-out problems. The tables of `results.jsonl` go to the terminal.
 """
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ from absl import app, flags
 from matplotlib.figure import Figure
 
 from r1jax.evaluation import charts
+from r1jax.evaluation.judging import number_first
 from r1jax.training import outcome, records
 
 HERE = Path(__file__).parent
 _WORKDIR = flags.DEFINE_string('workdir', 'runs/r1_zero_claim', 'Folder of the runs.')
 
 PASS_AT_1, CONS_AT_16 = 'lenient/pass_at_1/mean', 'lenient/cons_at_k/mean'
+SEEDS, ENDS = ('seed0', 'seed1', 'seed2'), ('base', 'trained')
 GROUPS = {
-  'accuracy + format (3 seeds)': (('seed0', 'seed1', 'seed2'), charts.BLUE),
+  'accuracy + format (3 seeds)': (SEEDS, charts.BLUE),
   'accuracy alone': (('accuracy_only',), charts.GREEN),
   'format alone': (('format_only',), charts.ORANGE),
   'random reward': (('random_reward',), charts.GREY),
@@ -95,6 +98,25 @@ def table(rows: list[dict[str, Any]]) -> str:
   return '\n'.join(lines)
 
 
+def split_table(rows: list[dict[str, Any]], kind: str) -> str:
+  """Returns base against trained, means over the three seeds, by 'depth' or by 'style'."""
+  seeds = [row for row in rows if row['name'] in SEEDS]
+  groups = sorted({g for row in seeds for g in row['trained'][f'by_{kind}']}, key=number_first)
+  columns = ('share', 'pass_at_1', 'length') if kind == 'style' else ('pass_at_1', 'length')
+  names = [f'{column.replace("_at_", "@")}, {end}' for column in columns for end in ENDS]
+  lines = [f'| {" | ".join([kind, *names])} |', '|' + ' --- |' * (1 + len(names))]
+  for group in groups:
+    cells = [group]
+    for column, end in itertools.product(columns, ENDS):
+      cell = [row[end][f'by_{kind}'].get(group, {}).get(column) for row in seeds]
+      found = [value for value in cell if value is not None]
+      mean = sum(found) / len(found) if found else None
+      is_length = column == 'length' and mean is not None
+      cells.append(f'{mean:.1f}' if is_length else outcome.percent(mean))
+    lines.append(f'| {" | ".join(cells)} |')
+  return '\n'.join(lines)
+
+
 def line(name: str, found: Mapping[str, Any], row: Mapping[str, Any]) -> str:
   """Returns a line of the table."""
   lenient = found['lenient']
@@ -123,7 +145,8 @@ def main(argv: list[str]) -> None:
   workdir = Path(_WORKDIR.value)
   for name, draw in (('accuracy', accuracy), ('length', length)):
     (HERE / f'{name}.png').write_bytes(charts.png(draw(workdir)))
-  print(table(records.read(HERE / 'results.jsonl')))
+  rows = records.read(HERE / 'results.jsonl')
+  print(table(rows), split_table(rows, 'depth'), split_table(rows, 'style'), sep='\n\n')
 
 
 if __name__ == '__main__':
