@@ -205,8 +205,8 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
     measures = [benchmark(policy) for benchmark in benchmarks]
     problems = stream.shuffled(train, seed=seed)
     # That no prompt is too long shows now, and not in the midst of a run.
-    for asked in (problems.batch(0, min(drawn, MOST_CHECKED)), *(m.problems for m in measures)):
-      ask.prompts(asked)
+    asked = listed or [problems.batch(0, min(drawn, MOST_CHECKED))]
+    prompts = [ask.prompts(some) for some in [*asked, *(m.problems for m in measures)]]
     learning = rl_step.Reinforcement(
       settings=settings,
       answering=ask,
@@ -228,25 +228,17 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
       final=frozenset({'test'}),
       replace_reference_every=section.replace_reference_every,
       num_completions=section.num_completions,
-      asked=_fingerprint(ask, train, listed),
+      asked=_fingerprint(asked, prompts),
       title=_title(policy),
     )
 
   return make
 
 
-def _fingerprint(
-  ask: Answering, train: Sequence[Problem], listed: Sequence[Sequence[Problem]]
-) -> int:
-  """Returns a number that changes with the problems, the template and the tokenizer.
-
-  Raises:
-    ValueError: a prompt is too long, or has no token.
-  """
-  few = [train[i] for i in range(min(16, len(train)))]
-  asked = [problem for problems in [few, *listed] for problem in problems]
-  told = [(problem.id, problem.gold) for problem in asked]
-  return zlib.crc32(repr((told, ask.prompts(asked))).encode())
+def _fingerprint(asked: Sequence[Sequence[Problem]], prompts: Any) -> int:
+  """Returns a number that changes with problems, golds, template and tokenizer."""
+  told = [(problem.id, problem.gold) for problems in asked for problem in problems]
+  return zlib.crc32(repr((told, prompts)).encode())
 
 
 def _title(policy: Policy) -> str:

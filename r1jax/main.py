@@ -53,7 +53,7 @@ def parse(argv: list[str]) -> list[str]:
     hint = ' '.join(str(found.args[0] if isinstance(found, KeyError) else found).split())
     sys.exit(f'the config has no such field: {hint} (in {overrides})')
   except OSError as error:
-    sys.exit(f'the config cannot be read: {error}')
+    sys.exit(f'the config cannot be read: {" ".join(str(error).split())}')
 
 
 if __name__ == '__main__':

@@ -68,7 +68,6 @@ def workdir(tmp_path):
     ({'kind': 'ppo'}, ["config.rl.kind is 'ppo', allowed are 'rl', 'pretrain'"]),
     ({'cadence': {'max_skipped': 0}}, ['config.rl.cadence: max_skipped is 0', 'at least 1']),
     ({'steps': 0}, ['config.rl.steps is 0', 'at least 1']),
-    ({'bias_speed': '1'}, ["config.rl.bias_speed is '1'", 'a number, at least 0']),
     ({'sampling': {'group_size': 1}}, ['config.rl.sampling.group_size is 1', 'at least 2']),
     ({'sampling': {'sampler': {'temperature': 0.0}}}, ['sampler.temperature is 0', 'must differ']),
     ({'algorithm': {'clip_low': -0.2}}, ['config.rl.algorithm.clip_low is -0.2', 'at least 0']),
@@ -105,6 +104,14 @@ def workdir(tmp_path):
 def test_a_field_that_is_wrong_is_named(config, workdir, changes, texts):
   miniature.changed(config.rl, changes)
   with fails(*texts):
+    runner.run(config, workdir)
+
+
+def test_a_field_of_another_type_is_named(config, workdir):
+  with config.rl.unlocked():
+    del config.rl.bias_speed
+    config.rl.bias_speed = '1'
+  with fails("config.rl.bias_speed is '1'; it must be a number, at least 0"):
     runner.run(config, workdir)
 
 
