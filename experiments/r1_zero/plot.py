@@ -24,7 +24,7 @@ _WORKDIR = flags.DEFINE_string('workdir', 'runs/r1_zero_claim', 'Folder of the r
 PASS_AT_1, CONS_AT_16 = 'lenient/pass_at_1/mean', 'lenient/cons_at_k/mean'
 SEEDS, ENDS = ('seed0', 'seed1', 'seed2'), ('base', 'trained')
 GROUPS = {
-  'accuracy + format (3 seeds)': (SEEDS, charts.BLUE),
+  'R1-Zero (3 seeds)': (SEEDS, charts.BLUE),
   'accuracy alone': (('accuracy_only',), charts.GREEN),
   'format alone': (('format_only',), charts.ORANGE),
   'random reward': (('random_reward',), charts.GREY),
