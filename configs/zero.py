@@ -17,8 +17,8 @@ With another problem set (its fields then take the place of the world's):
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
-# Enough for the longest question of a set in the tokens of the base model that ships, which are
-# short; a tokenizer made for English needs less than half for GSM8K and MATH.
+# Enough for the longest question of a set in the tokens of the base model that ships; other
+# tokenizers need other numbers.
 PROMPT_TOKENS = {'world': 208, 'gsm8k': 832, 'math': 2752}
 
 
@@ -82,7 +82,7 @@ def _rl(problems: str) -> ConfigDict:
       'b1': 0.9,  # V3: 0.9.
       'b2': 0.95,  # V3: 0.95.
       'epsilon': 1e-8,
-      'weight_decay': 0.0,  # V3: 0.1; in 120 updates it would only pull the base model down.
+      'weight_decay': 0.0,  # V3: 0.1, in pre-training.
       'max_norm': 1.0,  # Of the gradient. V3: 1.0.
     }
   )
@@ -91,7 +91,7 @@ def _rl(problems: str) -> ConfigDict:
   rl.settings = ConfigDict(
     {
       'prompts_per_step': 8,  # What two cores sample in seconds. Paper: 512 (8,192 answers).
-      'num_minibatches': 1,  # Updates of a rollout; one of 128 answers is few. Paper: 16, of 512.
+      'num_minibatches': 1,  # Updates of a rollout, here of 128 answers. Paper: 16, of 512 each.
       'num_inner_epochs': 1,  # Paper: 1.
       'num_microbatches': 4,  # Parts of an update, by length, to save memory and padding.
       'drop_truncated': False,  # True leaves truncated answers out of the loss. Paper: no word.

@@ -201,7 +201,7 @@ def _commit() -> str:
   try:
     # A package that is merely installed within somebody's checkout is not of its commits.
     git('ls-files', '--error-unmatch', '__init__.py')
-    changed = git('status', '--porcelain', '--untracked-files=no', '--', '.')
+    changed = git('status', '--porcelain', '--', '.')
     return git('rev-parse', '--short=12', 'HEAD') + ('-dirty' if changed else '')
   except (OSError, subprocess.CalledProcessError):
     return ''
