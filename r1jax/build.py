@@ -228,7 +228,7 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
       final=frozenset({'test'}),
       replace_reference_every=section.replace_reference_every,
       num_completions=section.num_completions,
-      asked=_fingerprint(asked, prompts),
+      fingerprint=_fingerprint(asked, prompts),
       title=_title(policy),
     )
 

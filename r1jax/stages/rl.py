@@ -36,7 +36,7 @@ class Stage:
     replace_reference_every: steps after which the policy becomes the reference (R1-Zero: 400);
       0 for never.
     num_completions: answers of a step that are written down.
-    asked: fingerprint of the problems and of how they are asked.
+    fingerprint: of the problems and of how they are asked.
     title: heads the progress view.
   """
 
@@ -46,7 +46,7 @@ class Stage:
   final: frozenset[str]
   replace_reference_every: int
   num_completions: int
-  asked: int
+  fingerprint: int
   title: str
 
   def __call__(
@@ -57,7 +57,7 @@ class Stage:
     The parameters of `policy` are used up.
     """
     params = sharding.place_parameters(policy.params, self.learning.mesh)
-    begun = states.fingerprint(params) ^ self.asked
+    begun = states.fingerprint(params) ^ self.fingerprint
     tree = {'train': states.create(params, self.learning.optimizer)}
     base = None
     if self.learning.use_reference:
