@@ -114,33 +114,35 @@ def plan(config: ml_collections.ConfigDict) -> Plan:
   makers: list[tuple[str, Callable]] = []
   for name, section in _stages(fields):
     # A seed for each stage, so that later ones do not draw what earlier ones drew.
-    seed = fields.seed + SEED_STRIDE * len(makers)
+    seed = fields.take('seed', int, least=0) + SEED_STRIDE * len(makers)
     makers.append((name, section.choose('kind', STAGES)(section, seed, mesh)))
-  kinds = [section.kind for _, section in _stages(fields)]
+  kinds = [section.take('kind', str) for _, section in _stages(fields)]
   if 'pretrain' in kinds[1:]:
     raise fields.error("stages: one of kind 'pretrain' starts from nothing, so it comes first")
   policy, load = None, functools.partial(Policy.load, mesh=mesh)
   if set(kinds) != {'pretrain'}:
-    computed = {name: getattr(fields.model, name) for name in ('dtype', 'remat', 'unroll')}
+    computed = {
+      name: fields.model.take(name, kind)
+      for name, kind in (('dtype', str), ('remat', str), ('unroll', int))
+    }
     load = functools.partial(load, **computed)
   if kinds[0] != 'pretrain':
-    policy = functools.partial(_initial_policy, load, fields.init_from)
+    policy = functools.partial(_initial_policy, load, fields.take('init_from', str))
   export_dtype = fields.choose('export_dtype', EXPORT_DTYPES)
-  result = Plan(fields.name, mesh, policy, load, export_dtype, makers)
+  result = Plan(fields.take('name', str), mesh, policy, load, export_dtype, makers)
   if unread := fields.unread():
     raise ValueError(f'these config fields have no effect, remove them: {", ".join(unread)}')
   return result
 
 
 def _stages(fields: Section) -> list[tuple[str, Section]]:
-  names = fields.stages
-  if not names or isinstance(names, str) or len(set(names)) < len(names):
+  names = fields.take('stages', tuple[str, ...])
+  if not names or len(set(names)) < len(names):
     raise fields.error(f"stages is {names!r}; it names sections, each once, in order, as ('rl',)")
-  sections = [(name, getattr(fields, name)) for name in names]
-  for name, section in sections:
-    if not isinstance(section, Section):
-      raise fields.error(f'stages names {name!r}, which is {section!r} and not a section')
-  return sections
+  try:
+    return [(name, getattr(fields, name)) for name in names]
+  except ValueError as error:
+    raise fields.error(f'stages is {names!r}: {error}') from error
 
 
 def _mesh(fields: Section) -> Mesh | None:
@@ -162,27 +164,25 @@ def _initial_policy(load: Callable[[Path], Policy], init_from: str) -> Policy:
 
 def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
   """Reads an RL stage; returns its maker."""
-  _check_at_least(section, 1, 'steps')
-  steps = section.steps
+  steps = section.take('steps', int, least=1)
   sampler = section.sampling.sampler.make(Sampler)
   if not sampler.temperature:
     raise section.sampling.sampler.error('temperature is 0; the answers of a group must differ')
-  _check_at_least(section.task, 1, 'max_prompt_tokens')
-  _check_at_least(section.sampling, 2, 'group_size')
-  _check_at_least(section.sampling, 1, 'max_completion_tokens', 'segment_tokens')
-  _check_at_least(section.evaluation, 0, 'validation_problems', 'test_problems')
-  _check_at_least(section, 0, 'replace_reference_every', 'num_completions', 'bias_speed')
   answering = dict(
     template=section.task.choose('template', TEMPLATES),
-    prefill=section.task.prefill,
-    max_prompt_tokens=section.task.max_prompt_tokens,
-    max_completion_tokens=section.sampling.max_completion_tokens,
-    segment_tokens=section.sampling.segment_tokens,
+    prefill=section.task.take('prefill', str),
+    max_prompt_tokens=section.task.take('max_prompt_tokens', int, least=1),
+    max_completion_tokens=section.sampling.take('max_completion_tokens', int, least=1),
+    segment_tokens=section.sampling.take('segment_tokens', int, least=1),
     mesh=mesh,
   )
-  group_size = section.sampling.group_size
+  group_size = section.sampling.take('group_size', int, least=2)
+  sizes = {
+    split: section.evaluation.take(f'{split}_problems', int, least=0)
+    for split in ('test', 'validation')
+  }
   train, held_out, listed = _task(section.task, section.evaluation, seed)
-  reader = reading if section.task.name == 'world' else None
+  reader = reading if section.task.take('name', str) == 'world' else None
   reward = _reward(section.reward)
   settings = section.settings.make(rl_step.Settings, seed=seed)
   _check_parts(section.settings, 'prompts_per_step', ('num_minibatches', 'num_microbatches'), mesh)
@@ -193,10 +193,11 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
   updates = steps * settings.num_minibatches * settings.num_inner_epochs
   # Answers say nothing of the MTP module; weight decay alone would move it.
   optimiser = _optimizer(section.optimizer, updates, frozen='mtp')
-  benchmarks = _benchmarks(
-    section.evaluation, held_out, answering, group_size, settings, seed, reader
-  )
+  benchmarks = _benchmarks(sizes, held_out, answering, group_size, settings, seed, reader)
   cadence = section.cadence.make(loop.Cadence, steps=steps)
+  bias_speed = section.take('bias_speed', float, least=0)
+  replace_reference_every = section.take('replace_reference_every', int, least=0)
+  num_completions = section.take('num_completions', int, least=0)
 
   def make(policy: Policy | None) -> rl.Stage:
     assert policy is not None, 'RL starts from a policy'
@@ -216,7 +217,7 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
       objective=objective,
       reduction=reduction,
       optimizer=optimiser,
-      bias_speed=section.bias_speed,
+      bias_speed=bias_speed,
       use_reference=kl_weight > 0,
       reader=reader,
       mesh=mesh,
@@ -226,8 +227,8 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
       cadence=cadence,
       benchmarks=measures,
       final=frozenset({'test'}),
-      replace_reference_every=section.replace_reference_every,
-      num_completions=section.num_completions,
+      replace_reference_every=replace_reference_every,
+      num_completions=num_completions,
       fingerprint=_fingerprint(asked, prompts),
       title=_title(policy),
     )
@@ -256,25 +257,18 @@ def _check_parts(section: Section, count: str, parts: Sequence[str], mesh: Mesh 
     parts: fields with numbers of parts.
     mesh: devices.
   """
-  _check_at_least(section, 1, count, *parts)
   devices = prompt_parts(mesh)
-  needed = functools.reduce(operator.mul, [getattr(section, name) for name in parts], devices)
-  if getattr(section, count) % needed:
+  rows, *cuts = [section.take(name, int, least=1) for name in (count, *parts)]
+  needed = functools.reduce(operator.mul, cuts, devices)
+  if rows % needed:
     raise section.error(
-      f'{count} is {getattr(section, count)}; it must be a multiple of {needed} = '
+      f'{count} is {rows}; it must be a multiple of {needed} = '
       f'{" x ".join(parts)} x {devices} devices (mesh axes data, fsdp and expert)'
     )
 
 
-def _check_at_least(section: Section, least: float, *names: str) -> None:
-  for name in names:
-    value = getattr(section, name)
-    if not isinstance(value, int | float) or not value >= least:
-      raise section.error(f'{name} is {value!r}; it must be a number, at least {least}')
-
-
 def _reward(section: Section) -> combine.Scorer:
-  weights = section.to_dict()
+  weights = section.to_dict(float)
   with section.blamed():
     return combine.weighted({name: reward_term(name) for name in weights}, weights)
 
@@ -301,26 +295,29 @@ def reward_term(name: str) -> Callable[[Problem, str], float]:
 
 
 def _objective(section: Section) -> tuple[Callable, float]:
-  _check_at_least(section, 0, 'clip_low', 'clip_high', 'kl_weight')
   clip = functools.partial(
-    section.choose('surrogate', SURROGATES), low=section.clip_low, high=section.clip_high
+    section.choose('surrogate', SURROGATES),
+    low=section.take('clip_low', float, least=0),
+    high=section.take('clip_high', float, least=0),
   )
+  kl_weight = section.take('kl_weight', float, least=0)
   objective = functools.partial(
     grpo.loss,
     ratio=section.choose('ratio', RATIOS),
     surrogate=clip,
     kl=section.choose('kl', KL_ESTIMATORS),
-    kl_weight=section.kl_weight,
+    kl_weight=kl_weight,
   )
-  return objective, section.kl_weight
+  return objective, kl_weight
 
 
 def _reduction(section: Section) -> Callable:
-  reduction, length = section.choose('reduction', REDUCTIONS), section.reduction_length
-  needs_length = section.reduction == 'constant_length'
+  reduction, name = section.choose('reduction', REDUCTIONS), section.take('reduction', str)
+  length = section.take('reduction_length', int | None)
+  needs_length = name == 'constant_length'
   if needs_length != (length is not None) or (needs_length and length < 1):
     raise section.error(
-      f'reduction_length is {length} with reduction {section.reduction!r}; it is a number of '
+      f'reduction_length is {length} with reduction {name!r}; it is a number of '
       "tokens, at least 1, with 'constant_length', and None with all others"
     )
   return functools.partial(reduction, length=length) if needs_length else reduction
@@ -329,9 +326,10 @@ def _reduction(section: Section) -> Callable:
 def _optimizer(
   section: Section, updates: int, *, frozen: str | None = None
 ) -> optax.GradientTransformation:
-  _check_at_least(section, 0, 'peak', 'warmup')
   kind, make = section.choose('kind', OPTIMIZERS)
-  peak, warmup, final = section.peak, section.warmup, section.final
+  peak = section.take('peak', float, least=0)
+  warmup = section.take('warmup', int, least=0)
+  final = section.take('final', float | None, least=0)
   with section.blamed():
     if final is None:
       schedule = optimizer.warmup_constant(peak=peak, warmup=warmup)
@@ -346,23 +344,23 @@ def _task(section: Section, evaluation: Section, seed: int):
   The lists are problems that are read and not made, so that all of them can be checked. Of a set
   with two splits, the problems for validation are held out of those for training.
   """
-  if section.name == 'world':
+  name = section.take('name', str)
+  if name == 'world':
     world = section.world.make(World, split='train', seed=seed)
     # What is held out is the same for every seed.
     return world, lambda split: dataclasses.replace(world, split=split, seed=0), ()
-  if section.name == 'tfds':
-    _check_filled(section, 'data_dir', 'dataset')
-    load = functools.partial(tfds.load, section.data_dir, section.dataset)
+  if name == 'tfds':
+    data_dir, dataset = _filled(section, 'data_dir', 'dataset')
+    load = functools.partial(tfds.load, data_dir, dataset)
     splits = [load(split, check_gold=accuracy.check_gold) for split in ('train', 'test')]
   else:
     load = section.choose('name', JSONL_SETS | {'world': None, 'tfds': None})
-    _check_filled(section, 'train_path', 'test_path')
-    paths = (section.train_path, section.test_path)
+    paths = _filled(section, 'train_path', 'test_path')
     splits = [load(path, check_gold=accuracy.check_gold) for path in paths]
   train, test = splits
   with section.blamed():
     check_disjoint(train, test)
-  count = evaluation.validation_problems
+  count = evaluation.take('validation_problems', int)
   if count >= len(train):
     raise evaluation.error(
       f'validation_problems is {count}; it must be less than {len(train)}, the number of training '
@@ -372,15 +370,16 @@ def _task(section: Section, evaluation: Section, seed: int):
   return rest, {'validation': validation, 'test': test}.__getitem__, splits
 
 
-def _check_filled(section: Section, *names: str) -> None:
-  for name in names:
-    if not getattr(section, name):
+def _filled(section: Section, *names: str) -> list[str]:
+  texts = [section.take(name, str) for name in names]
+  for name, text in zip(names, texts):
+    if not text:
       raise section.error(f'{name} is empty; say where the problems are')
+  return texts
 
 
-def _benchmarks(section: Section, held_out, answering, group_size, settings, seed, reader):
+def _benchmarks(sizes, held_out, answering, group_size, settings, seed, reader):
   """Returns the makers of the benchmarks, that of the test split first."""
-  sizes = {'validation': section.validation_problems, 'test': section.test_problems}
 
   def benchmark(policy: Policy, split: str) -> Benchmark:
     source = held_out(split)
@@ -396,14 +395,12 @@ def _benchmarks(section: Section, held_out, answering, group_size, settings, see
       reader=reader,
     )
 
-  splits = [split for split in ('test', 'validation') if sizes[split]]
-  return [functools.partial(benchmark, split=split) for split in splits]
+  return [functools.partial(benchmark, split=split) for split, size in sizes.items() if size]
 
 
 def _pretraining(section: Section, seed: int, mesh: Mesh | None):
   """Reads a pre-training stage; returns its maker."""
-  _check_at_least(section, 1, 'steps')
-  steps = section.steps
+  steps = section.take('steps', int, least=1)
   model = _model(section.model)
   try:
     interop.check_exportable(model)  # Now, and not when hours of training are to be saved.
@@ -417,19 +414,18 @@ def _pretraining(section: Section, seed: int, mesh: Mesh | None):
       f'mtp_weight is {settings.mtp_weight}, but the model has no MTP module (num_mtp is 0)'
     )
   _check_parts(section.settings, 'rows_per_step', ('num_microbatches',), mesh)
-  _check_at_least(section.evaluation, 1, 'num_problems', 'num_samples')
   stage = pretrain.Stage(
     config=model,
     corpus=Corpus(seed=seed, mixture=mixture),
-    vocabulary_documents=section.vocabulary_documents,
+    vocabulary_documents=section.take('vocabulary_documents', int, least=1),
     settings=settings,
     optimizer=optimiser,
     cadence=section.cadence.make(loop.Cadence, steps=steps),
     probes=functools.partial(
       _probes,
       seed=seed,
-      num_problems=section.evaluation.num_problems,
-      num_samples=section.evaluation.num_samples,
+      num_problems=section.evaluation.take('num_problems', int, least=1),
+      num_samples=section.evaluation.take('num_samples', int, least=1),
     ),
     mesh=mesh,
   )
@@ -463,20 +459,20 @@ def _probes(policy: Policy, *, seed: int, num_problems: int, num_samples: int) -
 
 def _model(section: Section) -> ModelConfig:
   attention = section.attention.choose('kind', ATTENTIONS)
-  moe = section.moe
+  experts = {'moe': section.moe.make(MoE)} if 'moe' in section else {}
   return section.make(
     ModelConfig,
     attention=section.attention.make(attention),
     rope=_rope(section.rope),
-    moe=None if moe is None else moe.make(MoE),
+    **experts,
   )
 
 
 def _rope(section: Section) -> Rope:
-  scaling = section.scaling if 'scaling' in section else None
-  if scaling is None:
+  if 'scaling' not in section:
     return section.make(Rope)
-  return section.make(Rope, scaling=scaling.make(scaling.choose('kind', ROPE_SCALINGS)))
+  scaling = section.scaling.choose('kind', ROPE_SCALINGS)
+  return section.make(Rope, scaling=section.scaling.make(scaling))
 
 
 STAGES: dict[str, Callable] = {'rl': _reinforcement, 'pretrain': _pretraining}

@@ -1,11 +1,14 @@
 """A section of a config that remembers which of its fields were read, and names what is wrong.
 
-`build` reads configs through it: a field that is unknown, missing, not allowed or of no effect is
-an error with the field's path.
+`build` reads configs through it: a field that is unknown, missing, of the wrong kind, not allowed
+or of no effect is an error with the field's path.
 """
 
 import contextlib
 import inspect
+import math
+import types
+import typing
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
@@ -13,13 +16,40 @@ import ml_collections
 
 
 class Section:
-  """A section of the config that remembers what was read; fields are its attributes."""
+  """A section of the config that remembers what was read; its own sections are its attributes."""
 
   def __init__(self, config: ml_collections.ConfigDict, path: str = 'config'):
     self._config, self._path = config, path
     self._read: dict[str, Any] = {}
 
-  def __getattr__(self, name: str) -> Any:
+  def __getattr__(self, name: str) -> 'Section':
+    found = self._value(name)
+    if not isinstance(found, Section):
+      raise self.error(f'{name} is {found!r}; it must be a section, with fields of its own')
+    return found
+
+  def take(self, name: str, kind: Any, *, least: float | None = None) -> Any:
+    """Reads a field and returns its value, which is of a kind.
+
+    Args:
+      name: of the field.
+      kind: a type as annotations give it; see `fits`.
+      least: smallest number allowed.
+
+    Raises:
+      ValueError: the field is missing, or its value is of another kind or too small.
+    """
+    value = self._value(name)
+    if not fits(value, kind) or (least is not None and value is not None and value < least):
+      bound = '' if least is None else f', at least {least}'
+      raise self.error(f'{name} is {_shown(value)}; it must be {described(kind)}{bound}')
+    return value._whole() if isinstance(value, Section) else value
+
+  def __contains__(self, name: str) -> bool:
+    """Returns whether there is such a field, and it is not None."""
+    return self._config.get(name) is not None
+
+  def _value(self, name: str) -> Any:
     if name not in self._config:
       raise self.error(f'{name} is missing; {self._path} has {", ".join(self._config)}')
     if name not in self._read:
@@ -27,9 +57,6 @@ class Section:
       is_section = isinstance(value, ml_collections.ConfigDict)
       self._read[name] = Section(value, f'{self._path}.{name}') if is_section else value
     return self._read[name]
-
-  def __contains__(self, name: str) -> bool:
-    return name in self._config
 
   def error(self, text: str) -> ValueError:
     """Returns an error about a field of the section, with which `text` begins."""
@@ -43,23 +70,28 @@ class Section:
     except ValueError as error:
       raise ValueError(f'{self._path}: {error}') from error
 
-  def to_dict(self) -> dict[str, Any]:
-    """Reads the whole section."""
+  def to_dict(self, kind: Any) -> dict[str, Any]:
+    """Reads the whole section, whose values are of a kind."""
+    return {name: self.take(name, kind) for name in self._config}
+
+  def _whole(self) -> dict[str, Any]:
     self._read = dict(self._config)
     return self._config.to_dict()
 
   def make(self, kind: Callable, **more: Any) -> Any:
-    """Calls a dataclass (or function) with the fields that nothing has read yet, and with `more`.
+    """Calls a dataclass with the fields that nothing has read yet, and with `more`.
 
     Raises:
-      ValueError: a field is unknown to it, or missing, or has a value that it refuses.
+      ValueError: a field is unknown to it, or missing, or has a value of another kind than it is
+        annotated with, or one that it refuses.
     """
-    values = {name: self._config[name] for name in self._config if name not in self._read}
-    self._check_names(kind, values.keys(), more.keys())
-    self._read |= values
+    names = [name for name in self._config if name not in self._read]
+    self._check_names(kind, set(names), more.keys())
+    kinds = typing.get_type_hints(kind)
+    values = {name: self.take(name, kinds[name]) for name in names}
     try:
-      return kind(**{name: _plain(value) for name, value in values.items()}, **more)
-    except (TypeError, ValueError) as error:
+      return kind(**values, **more)
+    except ValueError as error:
       raise ValueError(f'{self._path}: {error}') from error
 
   def _check_names(self, kind: Callable, given: Set[str], more: Set[str]) -> None:
@@ -69,18 +101,18 @@ class Section:
       for name, parameter in inspect.signature(kind).parameters.items()
       if name not in more
     }
-    for name in given:
-      if name not in taken:
+    for name in self._config:
+      if name in given and name not in taken:
         raise self.error(f'{name} is unknown; {self._path} may have {", ".join(taken)}')
     if missing := [name for name, needed in taken.items() if needed and name not in given]:
       raise self.error(f'{missing[0]} is missing; {self._path} must have it')
 
   def choose(self, name: str, table: Mapping[str, Any]) -> Any:
     """Reads a name and returns what the table has for it."""
-    found = getattr(self, name)
-    if found not in table:
+    found = self._value(name)
+    if not isinstance(found, str) or found not in table:
       allowed = ', '.join(map(repr, table))
-      raise self.error(f'{name} is {found!r}, allowed are {allowed}')
+      raise self.error(f'{name} is {_shown(found)}, allowed are {allowed}')
     return table[found]
 
   def unread(self) -> list[str]:
@@ -95,5 +127,46 @@ class Section:
     return paths
 
 
-def _plain(value: Any) -> Any:
-  return value.to_dict() if isinstance(value, ml_collections.ConfigDict) else value
+def fits(value: Any, kind: Any) -> bool:
+  """Returns whether a value is of a kind, which is a type as annotations give it.
+
+  An int is a float too, a bool is no number, and neither is what is infinite or not a number.
+  Sections are mappings, and lists will do for tuples.
+  """
+  if isinstance(value, Section):
+    value = value._config
+  origin, parts = typing.get_origin(kind), typing.get_args(kind)
+  if origin in (typing.Union, types.UnionType):
+    return any(fits(value, part) for part in parts)
+  if origin is tuple:
+    if not isinstance(value, tuple | list):
+      return False
+    each = parts[:1] * len(value) if parts[-1] is ... else parts
+    return len(value) == len(each) and all(map(fits, value, each))
+  if origin is not None and issubclass(origin, Mapping):
+    is_mapping = isinstance(value, Mapping | ml_collections.ConfigDict)
+    return is_mapping and all(fits(part, parts[1]) for part in value.values())
+  if isinstance(value, bool):
+    return kind is bool
+  if kind is float:
+    return isinstance(value, int | float) and math.isfinite(value)
+  return isinstance(value, kind)
+
+
+def described(kind: Any) -> str:
+  """Returns a kind in words."""
+  origin, parts = typing.get_origin(kind), typing.get_args(kind)
+  if origin in (typing.Union, types.UnionType):
+    return ' or '.join(map(described, parts))
+  if origin is tuple and parts[-1] is ...:
+    return f'a tuple, each part {described(parts[0])}'
+  if origin is tuple:
+    return f'a tuple ({", ".join(map(described, parts))})'
+  if origin is not None:
+    return f'a section whose fields are each {described(parts[1])}'
+  names = {int: 'a whole number', float: 'a finite number', str: 'text', bool: 'True or False'}
+  return names.get(kind) or ('None' if kind is types.NoneType else kind.__name__)
+
+
+def _shown(value: Any) -> str:
+  return repr(value._config.to_dict() if isinstance(value, Section) else value)

@@ -70,7 +70,7 @@ def changed(section, changes):
     if isinstance(value, dict) and name in section:
       changed(section[name], value)
     else:
-      with section.unlocked():
+      with section.unlocked(), section.ignore_type():
         section[name] = value
   return section
 

@@ -6,6 +6,7 @@ Through `runner.run` or the command, as a user meets it. A full disk is met in `
 import dataclasses
 import functools
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -68,6 +69,16 @@ def workdir(tmp_path):
     ({'kind': 'ppo'}, ["config.rl.kind is 'ppo', allowed are 'rl', 'pretrain'"]),
     ({'cadence': {'max_skipped': 0}}, ['config.rl.cadence: max_skipped is 0', 'at least 1']),
     ({'steps': 0}, ['config.rl.steps is 0', 'at least 1']),
+    ({'steps': 2.5}, ['config.rl.steps is 2.5; it must be a whole number']),
+    ({'sampling': {'group_size': 2.5}}, ['config.rl.sampling.group_size is 2.5', 'whole']),
+    ({'sampling': {'sampler': {'temperature': math.nan}}}, ['temperature is nan', 'finite']),
+    ({'settings': {'chunk_tokens': 'a'}}, ["config.rl.settings.chunk_tokens is 'a'", 'or None']),
+    ({'task': {'prefill': 5}}, ['config.rl.task.prefill is 5; it must be text']),
+    ({'task': {'world': {'depths': 3}}}, ['config.rl.task.world.depths is 3', 'a tuple']),
+    ({'reward': {'format': '1'}}, ["config.rl.reward.format is '1'; it must be a finite number"]),
+    ({'reward': 5}, ['config.rl.reward is 5; it must be a section']),
+    ({'algorithm': {'ratio': ('token',)}}, ["config.rl.algorithm.ratio is ('token',), allowed"]),
+    ({'cadence': {'checkpoint_every': 2.5}}, ['config.rl.cadence.checkpoint_every is 2.5']),
     ({'sampling': {'group_size': 1}}, ['config.rl.sampling.group_size is 1', 'at least 2']),
     ({'sampling': {'sampler': {'temperature': 0.0}}}, ['sampler.temperature is 0', 'must differ']),
     ({'algorithm': {'clip_low': -0.2}}, ['config.rl.algorithm.clip_low is -0.2', 'at least 0']),
@@ -111,7 +122,7 @@ def test_a_field_of_another_type_is_named(config, workdir):
   with config.rl.unlocked():
     del config.rl.bias_speed
     config.rl.bias_speed = '1'
-  with fails("config.rl.bias_speed is '1'; it must be a number, at least 0"):
+  with fails("config.rl.bias_speed is '1'; it must be a finite number, at least 0"):
     runner.run(config, workdir)
 
 
@@ -129,18 +140,21 @@ def test_a_field_that_is_missing_is_named(config, workdir, path):
     runner.run(config, workdir)
 
 
-@pytest.mark.parametrize('stages', [(), 'rl', ('rl', 'rl')])
-def test_stages_are_a_list_of_sections(config, workdir, stages):
+@pytest.mark.parametrize(
+  'stages, text',
+  [((), "as ('rl',)"), (('rl', 'rl'), "as ('rl',)"), ('rl', 'it must be a tuple, each part text')],
+)
+def test_stages_are_a_list_of_sections(config, workdir, stages, text):
   with config.unlocked():
     del config.stages
     config.stages = stages
-  with fails('config.stages is', "as ('rl',)"):
+  with fails('config.stages is', text):
     runner.run(config, workdir)
 
 
 def test_what_cannot_be_a_stage_is_named(config, workdir):
   config.stages = ('rl', 'seed')
-  with fails("config.stages names 'seed', which is 0 and not a section"):
+  with fails("config.stages is ('rl', 'seed')", 'config.seed is 0; it must be a section'):
     runner.run(config, workdir)
   with config.unlocked():
     config.pretrain = miniature.pretraining().pretrain
