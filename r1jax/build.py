@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import ml_collections
 import optax
+from absl import logging
 from jax.sharding import Mesh
 
 from r1jax import interop
@@ -68,6 +69,7 @@ REWARDS: dict[str, Callable[[Problem, str], float]] = {
 }
 # Between the seeds of the stages of a run; large, so that seeds of other runs are not met.
 SEED_STRIDE = 1_000_003
+LARGEST_SEED = 2**31 - 1
 # Questions of a run whose length is checked before it begins; of sets that are read, all are.
 MOST_CHECKED = 10_000
 EXPORT_DTYPES = {name: name for name in interop.DTYPES}
@@ -114,7 +116,7 @@ def plan(config: ml_collections.ConfigDict) -> Plan:
   makers: list[tuple[str, Callable]] = []
   for name, section in _stages(fields):
     # A seed for each stage, so that later ones do not draw what earlier ones drew.
-    seed = fields.take('seed', int, least=0) + SEED_STRIDE * len(makers)
+    seed = fields.take('seed', int, least=0, most=LARGEST_SEED) + SEED_STRIDE * len(makers)
     makers.append((name, section.choose('kind', STAGES)(section, seed, mesh)))
   kinds = [section.take('kind', str) for _, section in _stages(fields)]
   if 'pretrain' in kinds[1:]:
@@ -208,6 +210,7 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
     # That no prompt is too long shows now, and not in the midst of a run.
     asked = listed or [problems.batch(0, min(drawn, MOST_CHECKED))]
     prompts = [ask.prompts(some) for some in [*asked, *(m.problems for m in measures)]]
+    _warn_of_length(prompts, ask.max_completion_tokens, policy.model.config.max_positions)
     learning = rl_step.Reinforcement(
       settings=settings,
       answering=ask,
@@ -234,6 +237,21 @@ def _reinforcement(section: Section, seed: int, mesh: Mesh | None):
     )
 
   return make
+
+
+def _warn_of_length(
+  prompts: Sequence[list[list[int]]], max_completion_tokens: int, known: int
+) -> None:
+  """Warns of prompts and answers that may reach positions which the model was not trained on."""
+  longest = max(len(tokens) for some in prompts for tokens in some)
+  if longest + max_completion_tokens > known:
+    logging.warning(
+      'The longest prompt has %d tokens and its answers up to %d: more than the %d positions that '
+      'the model was trained on, beyond which it may answer badly.',
+      longest,
+      max_completion_tokens,
+      known,
+    )
 
 
 def _fingerprint(asked: Sequence[Sequence[Problem]], prompts: Any) -> int:
@@ -282,6 +300,11 @@ def reward_term(name: str) -> Callable[[Problem, str], float]:
   if name in REWARDS:
     return REWARDS[name]
   module, _, function = name.rpartition('.')
+  if not module:
+    raise ValueError(
+      f'reward term {name!r} is neither one of {", ".join(REWARDS)} nor a function named with its '
+      "module, as 'my_rewards.whole_number'"
+    )
   try:
     term = getattr(importlib.import_module(module), function)
   except (ImportError, AttributeError, ValueError) as error:

@@ -78,7 +78,7 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
         _train(name, stage, policy, folder, stop, plan.export_dtype)
       else:
         print(f'{name} is done: {folder}')
-      summary = json.loads(done.read_text())
+      summary = records.read_object(done, 'remove it, and the stage ends anew')
       if not (folder / 'report.html').exists():
         _tell(folder, summary, plan.name if len(plan.stages) == 1 else f'{plan.name}: {name}')
       # Through the disk, so that a run that goes on here later goes on from the same.
@@ -110,11 +110,10 @@ def _train(
 
 
 def _tell(folder: Path, summary: dict[str, Any], title: str) -> None:
-  """Draws the plots and writes the report; prints the outcome if there is one."""
+  """Draws the plots, writes the report and prints the outcome."""
   plots.save_all(folder)
   page = report.write(folder, title=title)
-  if 'trained' in summary:
-    print_outcome(summary, {'report': page, 'plots': folder / 'plots', 'model': folder / 'model'})
+  print_outcome(summary, {'report': page, 'plots': folder / 'plots', 'model': folder / 'model'})
 
 
 def _refuse_another(workdir: Path, config: ml_collections.ConfigDict) -> None:
@@ -122,10 +121,7 @@ def _refuse_another(workdir: Path, config: ml_collections.ConfigDict) -> None:
   path = workdir / 'config.json'
   if not path.exists():
     return
-  try:
-    written = json.loads(path.read_text())['config']
-  except (ValueError, KeyError) as error:
-    raise ValueError(f'{path} is damaged ({error!r}); choose another --workdir') from error
+  written = records.read_object(path, 'choose another --workdir', needs='config')['config']
   if differing := _differences(written, _resolved(config)):
     raise ValueError(
       f'{workdir} was written by another config; choose another --workdir, or remove it. '
@@ -140,7 +136,7 @@ def _claim(workdir: Path, config: ml_collections.ConfigDict) -> None:
     content = {'config': _resolved(config), 'versions': now}
     records.replace_file(path, json.dumps(content, indent=1).encode())
     return
-  begun = json.loads(path.read_text()).get('versions', {})
+  begun = records.read_object(path, 'choose another --workdir').get('versions', {})
   if changed := _differences(begun, now, 'versions'):
     print(f'The run began with others, so that its last bits may differ: {"; ".join(changed)}.')
 

@@ -7,6 +7,7 @@ or of no effect is an error with the field's path.
 import contextlib
 import inspect
 import math
+import operator
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Set
@@ -28,21 +29,28 @@ class Section:
       raise self.error(f'{name} is {found!r}; it must be a section, with fields of its own')
     return found
 
-  def take(self, name: str, kind: Any, *, least: float | None = None) -> Any:
+  def take(
+    self, name: str, kind: Any, *, least: float | None = None, most: float | None = None
+  ) -> Any:
     """Reads a field and returns its value, which is of a kind.
 
     Args:
       name: of the field.
       kind: a type as annotations give it; see `fits`.
       least: smallest number allowed.
+      most: largest one.
 
     Raises:
-      ValueError: the field is missing, or its value is of another kind or too small.
+      ValueError: the field is missing, or its value is of another kind, too small or too large.
     """
     value = self._value(name)
-    if not fits(value, kind) or (least is not None and value is not None and value < least):
-      bound = '' if least is None else f', at least {least}'
-      raise self.error(f'{name} is {_shown(value)}; it must be {described(kind)}{bound}')
+    bounds = (least, 'at least', operator.lt), (most, 'at most', operator.gt)
+    if not fits(value, kind) or any(
+      bound is not None and value is not None and beyond(value, bound)
+      for bound, _, beyond in bounds
+    ):
+      limits = ''.join(f', {words} {bound}' for bound, words, _ in bounds if bound is not None)
+      raise self.error(f'{name} is {_shown(value)}; it must be {described(kind)}{limits}')
     return value._whole() if isinstance(value, Section) else value
 
   def __contains__(self, name: str) -> bool:

@@ -26,6 +26,12 @@ def test_an_unknown_reward_term_is_named_with_those_there_are(name):
     build.reward_term(name)
 
 
+@pytest.mark.parametrize('name', ['', 'foo', 'json'])
+def test_a_reward_term_without_a_module_is_told_how_to_name_one(name):
+  with fails("nor a function named with its module, as 'my_rewards.whole_number'"):
+    build.reward_term(name)
+
+
 def test_a_reward_term_is_a_function():
   with fails("reward term 'math.pi' is 3.14"):
     build.reward_term('math.pi')

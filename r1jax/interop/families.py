@@ -20,7 +20,12 @@ def read(config_json: Mapping[str, Any]) -> tuple[Family, ModelConfig]:
   """
   family = _named(config_json)
   fields = Fields(config_json)
-  config = family.read(fields)
+  try:
+    config = family.read(fields)
+  except (TypeError, ZeroDivisionError, AttributeError) as error:
+    raise ValueError(
+      f'config.json has a field of another type or size than {family.architecture} has: {error}'
+    ) from error
   fields.check()
   return family, config
 

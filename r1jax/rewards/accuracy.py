@@ -42,8 +42,10 @@ def check_gold(gold: str) -> None:
 
   The error says what was found and what is allowed; the caller, who knows it, adds the row.
   """
-  if not isinstance(gold, str) or not gold.strip():
-    raise ValueError(f'the gold answer is {gold!r}; it must be text with at least one character')
+  if not isinstance(gold, str) or not tags.is_visible(gold):
+    raise ValueError(
+      f'the gold answer is {gold!r}; it must be text with at least one character that can be seen'
+    )
   for form in _FORMS:
     answer = extract_answer(form.format(gold))
     if answer is None or not equivalence.math_equal(answer, gold):

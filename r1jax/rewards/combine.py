@@ -102,6 +102,6 @@ def _call(name: str, term: Term, problem: structs.Problem, response: str) -> flo
     value = term(problem, response)
   except Exception as error:
     raise TermError(name, problem, response, f'raised {error!r}') from error
-  if not isinstance(value, numbers.Real) or not 0 <= value <= 1:
+  if not isinstance(value, numbers.Real | np.bool_) or not 0 <= value <= 1:
     raise TermError(name, problem, response, f'returned {value!r} instead of a number in [0, 1]')
   return float(value)

@@ -15,6 +15,7 @@ from r1jax.text import tags
 MAX_NUMBER_LENGTH = 400
 # Layers such as `$\text{5}$.` around an answer; more of them are no answer but an attack.
 MAX_WRAPPERS = 8
+_HYPHENS = str.maketrans(dict.fromkeys(tags.MINUS, '-'))
 _WRAPPERS = re.compile(
   r'\$\$([^$]+)\$\$'
   r'|\$([^$]+)\$'
@@ -51,7 +52,9 @@ def _meaning(text: str) -> Fraction | str | None:
 def _read(text: str) -> Fraction | str | None:
   trimmed = _trim(text)
   value = _exact_value(trimmed)
-  return (trimmed or None) if value is None else value
+  if value is None:
+    return trimmed if tags.is_visible(trimmed.strip('.。')) else None
+  return value
 
 
 # Votes compare every answer of a group with others; long texts are not worth the memory.
@@ -65,7 +68,7 @@ def is_number(text: str) -> bool:
 
 def _trim(text: str) -> str:
   """Returns the text without what may stand around an answer, runs of space made one."""
-  text = ' '.join(text.split()).replace('−', '-').replace('\\%', '%')
+  text = ' '.join(text.translate(_HYPHENS).split()).replace('\\%', '%')
   for _ in range(MAX_WRAPPERS):
     wrapped = _WRAPPERS.fullmatch(text)
     if not wrapped:

@@ -26,4 +26,4 @@ def is_well_formed(response: str) -> bool:
     return False
   before, thought, between, answer, after = segments[::2]
   empty = not (before.strip() or between.strip() or after.strip())
-  return empty and bool(tags.visible(thought) and tags.visible(answer))
+  return empty and tags.is_visible(thought) and tags.is_visible(answer)

@@ -91,7 +91,8 @@ def field(row: Row, key: str) -> str:
 def _lines(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
   """Yields numbered lines (from 1) that are not blank; only a line feed ends a line."""
   if not path.is_file():
-    raise ValueError(f'{path}: no such file; it should hold one JSON object a line')
+    found = 'a folder' if path.is_dir() else 'no such file'
+    raise ValueError(f'{path}: {found}; it should be a file of one JSON object a line')
   with path.open('rb') as file:
     yield from ((n, line.rstrip()) for n, line in enumerate(file, start=1) if line.strip())
 

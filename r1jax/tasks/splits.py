@@ -36,7 +36,7 @@ class Part:
 def hold_out(source: Source[Problem], count: int) -> tuple[Part, Part]:
   """Returns the rest of a source, and `count` problems of it, evenly spread.
 
-  Of a question that stands there twice, one may be held out and the other not.
+  A question that is held out is not in the rest, however often it stands in the source.
 
   Raises:
     ValueError: nothing would be left.
@@ -45,17 +45,24 @@ def hold_out(source: Source[Problem], count: int) -> tuple[Part, Part]:
   if not 0 <= count < size:
     raise ValueError(f'{count} of {size} training problems cannot be held out for validation')
   held = [i * size // count for i in range(count)]
-  rest = sorted(set(range(size)) - set(held))
+  asked = {_words(source[i]) for i in held}
+  rest = [i for i in range(size) if _words(source[i]) not in asked] if held else list(range(size))
+  if not rest:
+    raise ValueError(f'all {size} training problems ask one of the {count} questions held out')
   return Part(source, rest), Part(source, held)
+
+
+def _words(problem: Problem) -> tuple[str, ...]:
+  return tuple(problem.question.split())
 
 
 def check_disjoint(train: Source[Problem], test: Source[Problem]) -> None:
   """Raises ValueError if a question is in both, word for word."""
-  asked = {test[i].question: test[i].id for i in range(len(test))}
-  shared = [train[i] for i in range(len(train)) if train[i].question in asked]
+  asked = {_words(test[i]): test[i].id for i in range(len(test))}
+  shared = [train[i] for i in range(len(train)) if _words(train[i]) in asked]
   if shared:
     first = shared[0]
     raise ValueError(
       f'{len(shared)} training problems are in the test set too, such as {first.id!r} (there '
-      f'{asked[first.question]!r}): {first.question[:_SHOWN]!r}; take them out of one of the two'
+      f'{asked[_words(first)]!r}): {first.question[:_SHOWN]!r}; take them out of one of the two'
     )

@@ -15,16 +15,23 @@ _TAG = re.compile(f'({"|".join(TAGS)})')
 # The brace that opens a box, an escaped character (so that `\{` is no brace), or a brace.
 _BRACE = re.compile(r'(?P<box>\\boxed\s*+\{)|\\.|[{}]', re.DOTALL)
 
+# Letters and symbols that are drawn as nothing, or stand for text that could not be decoded:
+# fillers of Hangul, the blank of Braille, the replacement character.
+_BLANKS = frozenset('\u115f\u1160\u3164\uffa0\u2800\ufffd')
+
+# Minus signs and what is written for them: hyphen, minus, en dash, full-width and small hyphen.
+MINUS = '-−–－﹣'
 SEPARATOR = re.compile(r',\\!|,|\{,\}|\\,')
 # Thousands that are separated: their groups are bounded, so that a search takes linear time.
 _GROUPS = rf'(?:(?:{SEPARATOR.pattern})[0-9]{{3}}){{1,40}}+'
 _INTEGER = rf'(?:[1-9][0-9]{{0,2}}{_GROUPS}(?!(?:{SEPARATOR.pattern})?[0-9]{{3}}|[0-9])|[0-9]++)'
-_TEX_PART = rf'(?:\{{\s*+([-+−]?{_INTEGER})\s*+\}}|([0-9]))'
+_TEX_PART = rf'(?:\{{\s*+([{MINUS}+]?{_INTEGER})\s*+\}}|([0-9]))'
 # Groups: sign; numerator and denominator in LaTeX, each in braces or as a digit; the same with a
 # slash; decimal. A digit within a word (`x2`), an exponent or a root starts no number, and a hyphen
 # after a digit or a word (`5-3`) is no sign.
 NUMBER = re.compile(
-  r'(?<![A-Za-z0-9_^])(?<!\^\{)(?<!\\sqrt\{)((?<![)\]}])[-+−])?'
+  r'(?<![A-Za-z0-9_^])(?<!\^\{)(?<!\\sqrt\{)'
+  rf'((?<![)\]}}])[{MINUS}+])?'
   rf'(?:\\[cdt]?frac\s*+{_TEX_PART}\s*+{_TEX_PART}(?![0-9])'
   rf'|({_INTEGER}) ?/ ?({_INTEGER})(?!\.?[0-9])'
   rf'|({_INTEGER}(?:\.[0-9]++)?|(?<!\.)\.[0-9]++))'
@@ -36,11 +43,11 @@ def split_at_tags(text: str) -> list[str]:
   return _TAG.split(text)
 
 
-def visible(text: str) -> str:
-  """Returns the text without white space around it and without characters that cannot be seen."""
-  if text.isascii():
-    return text.strip()
-  return ''.join(c for c in text if unicodedata.category(c) not in ('Cc', 'Cf')).strip()
+def is_visible(text: str) -> bool:
+  """Returns whether the text has a character that can be seen: a letter, digit, mark or sign."""
+  return any(
+    character not in _BLANKS and unicodedata.category(character)[0] in 'LNPS' for character in text
+  )
 
 
 def find_blocks(text: str, name: str) -> list[str]:

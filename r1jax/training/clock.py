@@ -28,7 +28,9 @@ class Clock:
 
   def __init__(self, workdir: str | Path):
     self._path = Path(workdir) / 'clock.json'
-    before = json.loads(self._path.read_text()) if self._path.exists() else {}
+    before = {}
+    if self._path.exists():
+      before = records.read_object(self._path, 'remove it, and the time counts from 0')
     self._before = before.get('seconds', 0.0)
     self.peak_bytes: int | None = before.get('peak_bytes')
     self._start = time.monotonic()

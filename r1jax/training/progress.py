@@ -4,6 +4,7 @@ import collections
 import itertools
 import math
 import re
+import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +49,7 @@ _SHOWN: tuple[tuple[str, str, str, _Write], ...] = (
 _TREND_WIDTH = 24
 _STEPS_TIMED = 20  # the time left is judged by this many of the last steps
 _PLAIN_LINES = 50
+_ONE_UPDATE = 1.001  # the largest ratio of a step whose rollout is used for one update
 _SAMPLE_CHARACTERS = 600
 _SAMPLE_LINES = 8
 
@@ -111,7 +113,8 @@ class Progress:
     self._times.append(time.monotonic())
     for key, values in self._history.items():
       values.append(_number(metrics.get(key)))
-    if step == 1 and 'reward' in metrics:
+    # With several updates of a rollout, later ones meet other ratios, and a loss that says more.
+    if step == 1 and 'reward' in metrics and _number(metrics.get('ratio_max', 1.0)) < _ONE_UPDATE:
       self.message(WHY_LOSS_IS_NEAR_ZERO)
     if not self._live and self._is_due(step):
       self._plain(self._line())
@@ -132,9 +135,10 @@ class Progress:
     """Returns the time that the remaining steps will take, judged by the last ones."""
     if len(self._times) < 2:
       return None
-    # From the end of a step to the end of a later one: the first step, which compiles, is left out.
-    seconds_per_step = (self._times[-1] - self._times[0]) / (len(self._times) - 1)
-    return seconds_per_step * (self._total_steps - self._step)
+    # Of the time from the end of a step to the end of the next the median: steps that compile are
+    # few and slow, and the first is left out.
+    seconds = [after - before for before, after in itertools.pairwise(self._times)]
+    return statistics.median(seconds) * (self._total_steps - self._step)
 
   def _stop(self) -> None:
     if self._live:
@@ -190,7 +194,7 @@ class Progress:
 def print_outcome(
   summary: Mapping[str, Any], paths: Mapping[str, str | Path], *, console: Console | None = None
 ) -> None:
-  """Prints the outcome of a run: base against trained, and where everything lies.
+  """Prints the outcome of a run: base against trained, if measured, and where everything lies.
 
   Args:
     summary: what `summary.json` holds.
@@ -198,7 +202,8 @@ def print_outcome(
     console: where to write; None for standard output.
   """
   console = console or _standard_output()
-  console.print(_outcome_table(summary))
+  if 'trained' in summary:
+    console.print(_outcome_table(summary))
   for name, path in paths.items():
     console.print(Text(f'{name:<10} {path}'), soft_wrap=True)
 
@@ -242,8 +247,8 @@ def _sample_panel(step: int, question: str, completion: str, terms: Mapping[str,
   body.highlight_regex(r'</?think>', 'bold magenta')
   body.highlight_regex(r'</?answer>', 'bold green')
   return Panel(
-    Group(Text(printable(_shorten(question)), style='dim'), body),
-    title=Text(f'a completion at step {step}:  {rewards}'),
+    Group(Text(printable(_shorten(question)), style='dim'), body, Text(rewards, style='cyan')),
+    title=Text(f'a completion at step {step}'),
     title_align='left',
     border_style='dim',
   )

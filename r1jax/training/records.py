@@ -15,6 +15,28 @@ from pathlib import Path
 from typing import Any
 
 
+def read_object(path: str | Path, remedy: str, *, needs: str | None = None) -> dict[str, Any]:
+  """Returns the JSON object that a file holds.
+
+  Args:
+    path: the file.
+    remedy: what to do if it is damaged; the error's last words.
+    needs: a field without which it is damaged.
+
+  Raises:
+    ValueError: it holds anything else.
+  """
+  try:
+    found = json.loads(Path(path).read_text())
+  except ValueError as error:
+    raise ValueError(f'{path} is damaged ({error}); {remedy}') from error
+  if not isinstance(found, dict):
+    raise ValueError(f'{path} is damaged (it holds no JSON object); {remedy}')
+  if needs is not None and needs not in found:
+    raise ValueError(f'{path} is damaged (it has no {needs!r}); {remedy}')
+  return found
+
+
 class StepLog:
   """An append-only file of records in the order of their field `step`.
 

@@ -34,7 +34,7 @@ def field(evaluations, how, what, which):
 def test_accuracy_shows_estimates_intervals_and_training():
   fig = plots.accuracy(METRICS, EVALUATIONS)
   (ax,) = fig.axes
-  assert ax.get_xlabel() == 'step' and ax.get_ylabel() == 'share of right answers (strict)'
+  assert ax.get_xlabel() == 'step' and ax.get_ylabel() == 'share of right answers'
   assert has_curve(ax, charts.BLUE, field(EVALUATIONS, 'strict', 'pass_at_1', 'mean'))
   assert has_curve(ax, charts.ORANGE, field(EVALUATIONS, 'strict', 'cons_at_k', 'mean'))
   assert has_curve(ax, charts.PURPLE, field(EVALUATIONS, 'lenient', 'pass_at_1', 'mean'))

@@ -455,10 +455,35 @@ def test_a_workdir_of_another_config_is_refused_with_the_fields_that_differ(fini
   assert (finished / 'config.json').read_bytes() == before
 
 
-def test_a_damaged_config_in_the_workdir_is_named(config, tmp_path):
-  (tmp_path / 'config.json').write_text('{"config": ')
+@pytest.mark.parametrize('content', ['{"config": ', '[]', '{}'])
+def test_a_damaged_config_in_the_workdir_is_named(config, tmp_path, content):
+  (tmp_path / 'config.json').write_text(content)
   with fails(str(tmp_path / 'config.json'), 'is damaged', 'choose another --workdir'):
     runner.run(config, tmp_path)
+
+
+def test_a_damaged_summary_is_named(config, tmp_path):
+  (tmp_path / 'summary.json').write_text('{')
+  with fails(str(tmp_path / 'summary.json'), 'is damaged', 'remove it, and the stage ends anew'):
+    runner.run(config, tmp_path)
+
+
+def test_a_seed_that_is_too_large_is_named(config, workdir):
+  config.seed = 10**20
+  with fails('config.seed is 1', 'it must be a whole number, at least 0, at most 2147483647'):
+    runner.run(config, workdir)
+
+
+def test_answers_longer_than_the_model_knows_are_warned_of(config, caplog):
+  config.rl.sampling.max_completion_tokens = 1024
+  _, make = build.plan(config).stages[0]
+  make(build.plan(config).policy())
+  assert 'more than the 1024 positions that the model was trained on' in caplog.text
+  caplog.clear()
+  config.rl.sampling.max_completion_tokens = 900
+  _, make = build.plan(config).stages[0]
+  make(build.plan(config).policy())
+  assert not caplog.text
 
 
 # --- In the midst of a run ---

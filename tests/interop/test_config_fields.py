@@ -203,6 +203,8 @@ REFUSED = [
   (llama(architectures=['MambaForCausalLM']), r"\['MambaForCausalLM'\], supported: DeepseekV3For"),
   (llama(architectures=None, model_type='mamba'), 'is mamba, supported: DeepseekV3ForCausalLM'),
   (llama(hidden_size=None), 'hidden_size is missing'),
+  (llama(num_attention_heads='32'), 'a field of another type or size than LlamaForCausalLM has'),
+  (qwen(hidden_size=[896]), 'a field of another type or size than Qwen2ForCausalLM has'),
   (llama(hidden_act='gelu'), "hidden_act is 'gelu', supported: 'silu'"),
   (llama(attention_bias=True), 'attention_bias is True, supported: False'),
   (llama(mlp_bias=True), 'mlp_bias is True, supported: False'),

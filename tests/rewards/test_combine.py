@@ -90,7 +90,7 @@ def test_a_value_that_is_no_reward_is_raised(value):
   assert f'returned {value!r}' in str(caught.value)
 
 
-@pytest.mark.parametrize('value', [0, 1, 0.5, True, np.float32(0.25)])
+@pytest.mark.parametrize('value', [0, 1, 0.5, True, np.True_, np.float32(0.25)])
 def test_any_number_in_range_is_a_reward(value):
   score = combine.weighted({'term': lambda problem, response: value}, {'term': 2.0})
   assert score(PROBLEMS[:1], [['response']])[0] == 2 * value

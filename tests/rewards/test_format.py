@@ -37,6 +37,8 @@ def test_one_block_of_each(response):
     # A character that cannot be seen is nothing within a block, and something outside.
     '<think>\u200b</think><answer>a</answer>',
     '<think>t</think><answer>\u200b\ufeff</answer>',
+    '<think>\u3164</think><answer>a</answer>',
+    '<think>t</think><answer>\u2800</answer>',
     '\u200b<think>t</think><answer>a</answer>',
     '<think>t</think>\u200b<answer>a</answer>',
     '<think>t</think><answer>a</answer>\ufeff',

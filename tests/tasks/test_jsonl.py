@@ -116,7 +116,7 @@ def test_all_bad_rows_are_counted_and_the_first_five_shown(tmp_path):
 
 def test_a_missing_file_a_folder_and_an_empty_file_are_errors(tmp_path):
   assert f'{tmp_path / "none.jsonl"}: no such file' in error(tmp_path / 'none.jsonl')
-  assert f'{tmp_path}: no such file' in error(tmp_path)
+  assert f'{tmp_path}: a folder; it should be a file' in error(tmp_path)
   assert 'the file is empty; it needs one JSON object a line' in error(write(tmp_path, '', ' '))
 
 

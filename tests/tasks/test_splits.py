@@ -32,6 +32,13 @@ def test_something_must_be_left(count):
     hold_out(SET, count)
 
 
+def test_a_question_that_is_held_out_is_not_in_the_rest():
+  rest, held = hold_out(problems('a', 'b', ' a', 'c', 'c  c', 'c c'), 2)
+  assert questions(held) == 'ac' and questions(rest) == 'bc  cc c'
+  with pytest.raises(ValueError, match='all 3 training problems ask one of the 1 questions'):
+    hold_out(problems('a', 'a', 'a '), 1)
+
+
 def test_a_part_is_a_source():
   part = Part(SET, [7, 2])
   assert questions(part) == 'hc' and questions(pickle.loads(pickle.dumps(part))) == 'hc'
@@ -41,7 +48,7 @@ def test_a_part_is_a_source():
 
 
 def test_questions_that_are_trained_on_and_tested_are_named():
-  check_disjoint(SET, problems('k', 'A', 'a '))
+  check_disjoint(SET, problems('k', 'A', 'a b'))
   with pytest.raises(
     ValueError, match=r"2 training problems .* 'id of c' \(there 'id of c'\): 'c'"
   ):

@@ -57,6 +57,23 @@ def test_split_loses_nothing(text):
   assert sum(text.count(tag) for tag in tags.TAGS) == len(segments) // 2
 
 
+@pytest.mark.parametrize('text', ['a', ' 7\n', '。', '=', '答', '\u200ba', 'e\u0301'])
+def test_what_can_be_seen(text):
+  assert tags.is_visible(text)
+
+
+@pytest.mark.parametrize(
+  'text',
+  # Spaces, controls, formats, fillers, blanks, marks without a letter, private use, not decoded.
+  [
+    *('', ' \n\t\u3000\xa0', '\x00', '\u200b\ufeff', '\u3164', '\u115f\u1160\uffa0', '\u2800'),
+    *('\u034f', '\ufe0f', '\ue000', '\ufffd', '\U000e0041'),
+  ],
+)
+def test_what_cannot_be_seen(text):
+  assert not tags.is_visible(text)
+
+
 @pytest.mark.parametrize(
   ('text', 'blocks'),
   [
@@ -133,6 +150,9 @@ def test_last_boxed_returns_what_was_boxed(content):
     ('0,123', '123'),
     ('x = -5', '-5'),
     ('答案是−5。', '−5'),
+    ('答案是–5。', '–5'),
+    ('－5', '－5'),
+    ('3–5', '5'),
     ('共72个', '72'),
     ('7-3', '3'),
     ('(7)-3', '3'),

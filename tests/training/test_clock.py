@@ -27,6 +27,12 @@ def test_seconds_of_all_starts_add_up(tmp_path, now):
   assert clock.Clock(tmp_path).tick() == 11
 
 
+def test_a_damaged_clock_is_named(tmp_path):
+  (tmp_path / 'clock.json').write_text('{')
+  with pytest.raises(ValueError, match=r'clock.json is damaged .*remove it, and the time counts'):
+    clock.Clock(tmp_path)
+
+
 def test_the_peak_is_that_of_the_hungriest_start(tmp_path, monkeypatch):
   held = iter([5, 9, 7, None])
   monkeypatch.setattr(clock, 'peak_bytes', lambda: next(held))

@@ -77,6 +77,27 @@ def test_the_loss_is_explained_once_and_not_again_after_a_resume(capsys):
   assert '\nstep 4/9' in out
 
 
+def test_the_loss_of_several_updates_of_a_rollout_is_not_said_to_be_near_0(capsys):
+  for ratio_max, times in ((1.00001, 1), (1.3, 0)):
+    with Progress(9, 'run') as view:
+      view.update(1, METRICS | {'ratio_max': ratio_max})
+    assert capsys.readouterr().out.count('Why the loss sits near 0') == times
+
+
+def test_every_term_of_a_completion_is_shown_where_the_terminal_is_narrow():
+  console = Console(file=io.StringIO(), width=60)
+  terms = {'accuracy': 1.0, 'format': 0.5, 'my_rewards.whole_number': 0.25}
+  with Progress(3, 'run', console=console) as view:
+    view.sample('?', 'answer', terms)
+  out = words(console.file.getvalue())
+  assert all(f'{name} {value:.2f}' in out for name, value in terms.items())
+
+
+def test_a_run_without_evaluation_ends_in_its_paths(capsys):
+  progress.print_outcome({'steps': 3}, {'report': 'runs/zero/report.html'})
+  assert capsys.readouterr().out == 'report     runs/zero/report.html\n'
+
+
 def test_pre_training_has_lines_of_its_own(capsys):
   metrics = {'nll': 2.34567, 'mtp_nll': 3.0, 'loss': 3.2, 'tokens_per_second': 2000.4}
   with Progress(9, 'pre-training') as view:
@@ -118,6 +139,15 @@ def test_time_left_leaves_out_the_first_step(monkeypatch):
   assert view.seconds_left() == 2.0 * 7
 
 
+def test_time_left_does_not_count_on_steps_that_compile(monkeypatch):
+  now = iter([100.0, 160.0, 162.0, 164.0])  # step 2 met another shape
+  monkeypatch.setattr(progress.time, 'monotonic', lambda: next(now))
+  view = Progress(10, 'run', console=Console(file=io.StringIO()))
+  for step in range(1, 5):
+    view.update(step, {})
+  assert view.seconds_left() == 2.0 * 6
+
+
 def test_time_left_follows_the_last_twenty_steps(monkeypatch):
   ends = [10.0 * step for step in range(1, 11)] + [100.0 + step for step in range(1, 31)]
   now = iter(ends)
@@ -153,7 +183,7 @@ def test_a_completion_is_shown_as_it_is_and_cannot_drive_the_terminal(live):
   out = console.file.getvalue()
   assert '[bold red]x[/bold red] [/nothing] <think>␛[2J1+1=2␇</think> <answer>2</answer>' in out
   assert '1+1=[/x]?' in out
-  assert 'a completion at step 1:  accuracy 1.00  format 0.50' in out
+  assert 'a completion at step 1' in out and 'accuracy 1.00  format 0.50' in out
   assert '\x1b[2J' not in out and '\x07' not in out
 
 

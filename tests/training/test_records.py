@@ -1,6 +1,7 @@
 import errno
 import json
 import math
+import re
 
 import jax.numpy as jnp
 import numpy as np
@@ -183,6 +184,19 @@ def test_a_write_taken_in_parts_is_whole(tmp_path):
   log._file = InParts(log._file, room=0)
   log.append({'step': 1, 'reward': 0.25})
   assert (tmp_path / 'log.jsonl').read_bytes() == b'{"step": 1, "reward": 0.25}\n'
+
+
+@pytest.mark.parametrize('content', ['{', '[]', '5', '{"other": 1}', '\udc80'])
+def test_a_damaged_object_is_named_with_its_remedy(tmp_path, content):
+  path = tmp_path / 'config.json'
+  path.write_bytes(content.encode(errors='surrogateescape'))
+  with pytest.raises(ValueError, match=rf'{re.escape(str(path))} is damaged .*; mend it$'):
+    records.read_object(path, 'mend it', needs='config')
+
+
+def test_an_object_is_read(tmp_path):
+  (tmp_path / 'clock.json').write_text('{"seconds": 2.5}')
+  assert records.read_object(tmp_path / 'clock.json', 'mend it') == {'seconds': 2.5}
 
 
 def test_a_replaced_file_is_the_old_or_the_new(tmp_path, monkeypatch):
