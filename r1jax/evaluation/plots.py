@@ -27,8 +27,7 @@ def accuracy(metrics: Records, evaluations: Records) -> Figure:
   k = next((e['strict']['cons_at_k']['k'] for e in evaluations if 'cons_at_k' in e['strict']), None)
   fig = charts.figure(
     'Accuracy',
-    f'On {_problems(evaluations)}, strict if not said otherwise. In training: the accuracy reward. '
-    'Shaded: 95% intervals.',
+    f'On {_problems(evaluations)}, strict or lenient; in training, any format. Shaded: 95%.',
   )
   ax = charts.axes(fig, ylabel='share of right answers')
   labels = []

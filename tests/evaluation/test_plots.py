@@ -47,6 +47,15 @@ def test_accuracy_shows_estimates_intervals_and_training():
   assert f'pass@1 lenient {100 * trained["lenient"]["pass_at_1"]["mean"]:.1f}%' in shown
 
 
+@pytest.mark.parametrize('split', ['test', 'validation'])
+def test_every_title_and_note_has_room(split):
+  evaluations = [evaluation | {'split': split} for evaluation in EVALUATIONS]
+  for name, fig in plots.figures(METRICS, evaluations).items():
+    charts.png(fig)  # Draws it, so that texts have their places.
+    for text in fig.texts:
+      assert text.get_window_extent().x1 <= fig.bbox.x1, f'{name}: {text.get_text()}'
+
+
 def test_bands_are_the_95_percent_intervals():
   ax = plots.accuracy([], EVALUATIONS).axes[0]
   bands = {to_hex(band.get_facecolor()[0]): band for band in ax.collections}
