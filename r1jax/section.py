@@ -157,7 +157,7 @@ def fits(value: Any, kind: Any) -> bool:
   if isinstance(value, bool):
     return kind is bool
   if kind is float:
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int | float) and -math.inf < value < math.inf
   return isinstance(value, kind)
 
 

@@ -49,7 +49,7 @@ def test_what_is_not_read_is_named_in_full():
   'kind, good, bad, words',
   [
     (int, [0, -3], [1.0, True, '1', None], 'a whole number'),
-    (float, [0.5, 2], [True, '1', None, math.nan, math.inf], 'a finite number'),
+    (float, [0.5, 2, 10**400], [True, '1', None, math.nan, math.inf], 'a finite number'),
     (str, ['', 'x'], [1, None, True], 'text'),
     (bool, [True, False], [0, 1, 'True', None], 'True or False'),
     (int | None, [None, 3], ['', 2.5, False], 'a whole number or None'),

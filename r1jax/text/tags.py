@@ -44,7 +44,7 @@ def split_at_tags(text: str) -> list[str]:
 
 
 def is_visible(text: str) -> bool:
-  """Returns whether the text has a character that can be seen: a letter, digit, mark or sign."""
+  """Returns whether the text has a character that is seen: a letter, digit, sign or symbol."""
   return any(
     character not in _BLANKS and unicodedata.category(character)[0] in 'LNPS' for character in text
   )
