@@ -28,6 +28,20 @@ def shown(finished):
   return finished.with_name('printed.txt').read_text()
 
 
+@pytest.fixture
+def config(tiny_base):
+  return miniature.reinforcement(tiny_base)
+
+
+@pytest.fixture
+def workdir(tmp_path):
+  """Returns a folder that must not be claimed by a config that is wrong."""
+  folder = tmp_path / 'run'
+  yield folder
+  if folder.exists():
+    assert (folder / 'metrics.jsonl').exists(), 'a run that did not begin has left a folder'
+
+
 @pytest.fixture(scope='session')
 def data():
   folder = pathlib.Path(__file__).parents[3] / 'shared' / 'data'

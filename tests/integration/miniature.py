@@ -3,11 +3,13 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pytest
 from ml_collections import ConfigDict
 
 HERE = Path(__file__).parent
@@ -92,6 +94,11 @@ def reinforcement(base, **changes):
   changed(config.rl.task.world, TEXT)
   changed(config.rl, changes)
   return config
+
+
+def fails(*texts):
+  """Expects a ValueError that has all the texts, in their order."""
+  return pytest.raises(ValueError, match='(?s)' + '.*'.join(map(re.escape, texts)))
 
 
 ENVIRONMENT = {
