@@ -122,7 +122,7 @@ def _right_before_check(problem: Problem, text: str, reader: Reader | None) -> b
   if reader is not None:
     return reader.right_so_far(problem, work)
   answer = behaviour.answer_before_check(text)
-  return None if answer is None else math_equal(answer, problem.gold)
+  return None if answer is None else math_equal(answer, problem.gold, question=problem.question)
 
 
 def _share(items: Sequence[Any], kind: Any) -> float:

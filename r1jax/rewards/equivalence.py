@@ -6,6 +6,7 @@ letters, and only what is left, formulas, by computer algebra. A gold number ask
 is still to be computed, such as the question's own `1/2+1/3`, does not equal 5/6.
 """
 
+import dataclasses
 import functools
 import re
 from collections.abc import Callable
@@ -28,13 +29,14 @@ from r1jax.text import tags
 MAX_LENGTH = 10_000
 
 
-def math_equal(answer: str, gold: str) -> bool:
+def math_equal(answer: str, gold: str, *, question: str = '') -> bool:
   r"""Returns whether the answer is the gold answer.
 
   Around either, space, LaTeX's wrappers (`$...$`, `\(...\)`, `\[...\]`, `\text{...}`) and one full
   stop do not count. Numbers are integers of any size, decimals, fractions, mixed numbers, percent,
-  with separators of thousands, powers of ten, units and currency; a unit that only one side names
-  is taken for granted. Lists and sets are equal in any order, tuples, intervals and matrices entry
+  with separators of thousands, powers of ten, units and currency. The unit of the gold answer is
+  taken for granted; an answer to a gold number without unit may name a unit of measurement, or what
+  the question counts. Lists and sets are equal in any order, tuples, intervals and matrices entry
   by entry; `x = 5` answers 5 where a value is asked for, and `x > 3` is an interval. An empty
   answer equals nothing, not even an empty gold answer.
 
@@ -44,6 +46,7 @@ def math_equal(answer: str, gold: str) -> bool:
   Args:
     answer: what was answered, without tags or box.
     gold: the right answer; the order of the two matters, since the answer may be wider in form.
+    question: whose words the answer may name after a number as what is counted.
   """
   if not (_is_something(answer) and _is_something(gold)):
     return False
@@ -55,27 +58,23 @@ def math_equal(answer: str, gold: str) -> bool:
   if notation.squeeze(answer) == notation.squeeze(gold):
     return True
   try:
-    return _same(_structure(answer), _structure(gold))
+    with symbolic.one_deadline():
+      asked = _structure(gold)
+      return _same(_as_asked(_structure(answer), asked, question), asked)
   except workers.WorkerError as fault:
     workers.record(fault)
     return False
 
 
-def is_number(text: str) -> bool:
-  """Returns whether a text is read as a number, with or without a unit."""
-  return isinstance(_structure(_normal(text)), quantities.Quantity)
+def number(text: str) -> quantities.Quantity | None:
+  """Returns the number that a text is, with or without a unit; None if it is something else."""
+  structure = _structure(_normal(text))
+  return structure if isinstance(structure, quantities.Quantity) else None
 
 
-def is_literal(text: str) -> bool:
-  """Returns whether nothing in a text is left to be computed: it holds no formula."""
-  return not _formulas(_structure(_normal(text)))
-
-
-def is_fraction_otherwise(answer: str, gold: str) -> bool:
-  """Returns whether the gold answer is a fraction that the answer writes in other figures."""
-  value = _structure(_normal(gold))
-  is_fraction = isinstance(value, quantities.Quantity) and value.value.denominator > 1
-  return is_fraction and _FIGURES.findall(answer) != _FIGURES.findall(gold)
+def formulas(text: str) -> list[str]:
+  """Returns the formulas in a text, in which something may be left to be computed."""
+  return _formulas(_structure(_normal(text)))
 
 
 def bare(text: str) -> str:
@@ -95,7 +94,7 @@ def check_readable(gold: str) -> None:
     symbolic.check(formula)
 
 
-_FIGURES = re.compile('[0-9]+')
+_WORD = re.compile('[a-z]+|[一-鿿]+')
 
 
 def _is_something(text: str) -> bool:
@@ -150,7 +149,6 @@ def _value_text(relation: Relation) -> str | None:
 
 
 def _same_quantity(answer: Structure, gold: quantities.Quantity) -> bool:
-  answer = _single(answer)
   return isinstance(answer, quantities.Quantity) and quantities.equal(answer, gold)
 
 
@@ -161,15 +159,40 @@ def _single(structure: Structure) -> Structure:
   return structure
 
 
+def _as_asked(answer: Structure, gold: Structure, question: str) -> Structure:
+  r"""Returns the answer without what it may have more than a gold answer: `\{5\}`, `5 apples`."""
+  if not isinstance(gold, Collection):
+    answer = _single(answer)
+  return _without_counted(answer, question) if question else answer
+
+
+def _without_counted(structure: Structure, question: str) -> Structure:
+  """Returns a structure without words after its numbers that the question uses, as `5 apples`."""
+  match structure:
+    case quantities.Quantity(_, str(unit)) | Formula(_, str(unit)):
+      is_counted = not quantities.is_measure(unit) and _names(question, unit)
+      return dataclasses.replace(structure, unit=None) if is_counted else structure
+    case Bracketed(items=items) | Collection(items=items) | Blanks(items=items):
+      items = tuple(_without_counted(item, question) for item in items)
+      return dataclasses.replace(structure, items=items)
+  return structure
+
+
+def _names(question: str, unit: str) -> bool:
+  """Returns whether a question uses all words of a unit, be it in the plural."""
+  stems = {quantities.singular(word) for word in _WORD.findall(question.lower())}
+  words = _WORD.findall(unit)
+  return all(word in stems or (not word.isascii() and word in question) for word in words)
+
+
 def _same_words(answer: Structure, gold: Words) -> bool:
   return isinstance(answer, Words) and answer.text == gold.text
 
 
 def _same_formula(answer: Structure, gold: Formula) -> bool:
-  answer = _single(answer)
   if isinstance(answer, quantities.Quantity):
     answer = Formula(_written(answer), answer.unit)
-  if not isinstance(answer, Formula) or len({answer.unit, gold.unit} - {None}) == 2:
+  if not isinstance(answer, Formula) or not quantities.fits(answer.unit, gold.unit):
     return False
   return symbolic.equal(answer=answer.text, gold=gold.text)
 
@@ -183,7 +206,8 @@ def _same_brackets(answer: Structure, gold: Bracketed) -> bool:
   if not isinstance(answer, Bracketed):
     return False
   same_kind = (answer.open, answer.close) == (gold.open, gold.close)
-  return same_kind and _same_in_order(answer.items, gold.items)
+  same_name = len({answer.name, gold.name} - {None}) < 2
+  return same_kind and same_name and _same_in_order(answer.items, gold.items)
 
 
 def _same_blanks(answer: Structure, gold: Blanks) -> bool:
@@ -200,7 +224,13 @@ def _same_collection(answer: Structure, gold: Collection) -> bool:
     answer = Collection('set', answer.items)
   if not isinstance(answer, Collection) or answer.kind != gold.kind:
     return False
+  if _are_named(gold.items) and not _are_named(answer.items):
+    return _same_in_order(answer.items, gold.items)  # `1, 2` for `x = 1, y = 2`.
   return _same_in_any_order(list(answer.items), list(gold.items))
+
+
+def _are_named(items: tuple[Structure, ...]) -> bool:
+  return any(isinstance(item, Relation) for item in items)
 
 
 def _same_matrix(answer: Structure, gold: Matrix) -> bool:
@@ -217,13 +247,18 @@ def _same_relation(answer: Structure, gold: Relation) -> bool:
     return is_value and _same(answer, structures.read(last))
   if answer.signs != gold.signs:
     return False
-  if is_value and notation.squeeze(answer.sides[0]) == notation.squeeze(first):
+  if is_value and _label(answer.sides[0]) == _label(first):
     return _same(structures.read(answer.sides[-1]), structures.read(last))
   if between:
     pairs = [tuple(map(structures.read, sides)) for sides in (answer.sides, gold.sides)]
     return _same_in_order(*pairs)
   is_ordered = gold.signs[0] in ('<', r'\le')
   return symbolic.same_relation(answer=answer.sides, gold=gold.sides, is_ordered=is_ordered)
+
+
+def _label(text: str) -> str:
+  """Returns what a value is given to, a function of x as y."""
+  return 'y' if notation.squeeze(text) == 'f(x)' else notation.squeeze(text)
 
 
 def _same_in_order(answers: tuple[Structure, ...], golds: tuple[Structure, ...]) -> bool:

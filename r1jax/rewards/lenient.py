@@ -21,6 +21,6 @@ def vote(problem: structs.Problem, response: str) -> str | None:
 
   For a gold answer that is no number: the final answer, as `accuracy` extracts it.
   """
-  if not equivalence.is_number(problem.gold):
+  if equivalence.number(problem.gold) is None:
     return accuracy.extract_answer(response)
   return tags.last_number(response)

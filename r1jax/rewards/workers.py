@@ -113,15 +113,22 @@ class Pool:
     self._lock, self._all = threading.Lock(), set[_Worker]()
     atexit.register(self.close)
 
-  def __call__(self, request: Any) -> Any:
+  def __call__(self, request: Any, *, seconds: float | None = None) -> Any:
     """Returns the worker's reply to a request, both anything that JSON can say.
+
+    Args:
+      request: what the file knows.
+      seconds: that the reply may take, if less than the deadline.
 
     Raises:
       WorkerError: there is no reply.
       RuntimeError: the worker's own code failed, or it cannot be started; its traceback is told.
     """
+    seconds = self._deadline if seconds is None else min(seconds, self._deadline)
+    if seconds <= 0:
+      raise WorkerError('timeout', 'no time was left to ask')
     with self._worker() as worker:
-      return worker.ask(request, time.monotonic() + self._deadline)
+      return worker.ask(request, time.monotonic() + seconds)
 
   @contextlib.contextmanager
   def _worker(self) -> Iterator['_Worker']:

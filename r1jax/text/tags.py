@@ -6,6 +6,7 @@ linear in the text, whatever the text, and none raises on malformed text: what i
 or empty.
 """
 
+import dataclasses
 import re
 import unicodedata
 
@@ -13,7 +14,13 @@ TAGS = ('<think>', '</think>', '<answer>', '</answer>')
 
 _TAG = re.compile(f'({"|".join(TAGS)})')
 # The brace that opens a box, an escaped character (so that `\{` is no brace), or a brace.
-_BRACE = re.compile(r'(?P<box>\\boxed\s*+\{)|\\.|[{}]', re.DOTALL)
+_BRACE = re.compile(r'(?P<box>\\boxed\s*+\{)|\\.|(?P<open>\{)|(?P<close>\})', re.DOTALL)
+# What stands before a brace within which a box is still an answer: text, a font, a colour.
+_PLAIN_GROUP = re.compile(
+  r'(?:^|[^\\A-Za-z}\]^_ ]|\\(?:text|math|bold|under|large|Large|huge|display|bf|bm)[a-z]*'
+  r'|\\color(?:box)?\{[a-z]+\}) *$'
+)
+_GROUP_WINDOW = 32
 
 # Letters and symbols that are drawn as nothing, or stand for text that could not be decoded:
 # fillers of Hangul, the blank of Braille, the replacement character.
@@ -94,24 +101,62 @@ def answer_block(text: str) -> str | None:
   return blocks[-1] if blocks else None
 
 
-def last_boxed(text: str) -> str | None:
-  r"""Returns the content of the last `\boxed{...}` whose braces balance, or None.
+@dataclasses.dataclass(frozen=True)
+class Box:
+  r"""A `\boxed{...}` that stands in no other.
 
-  The last is the one that opens last, so of nested boxes it is the innermost. Escaped braces, as
-  in `\boxed{\{1\}}`, do not count; space before the brace is allowed.
+  Attributes:
+    start: where it begins in its text, in characters.
+    stop: where it ends.
+    content: what stands within its braces.
+    is_part: whether it stands within a formula's braces, as in `\frac{\boxed{1}}{2}`.
   """
-  opened: list[int] = []  # where the content of each open box begins; -1 for a brace without box
-  start, stop = -1, -1
+
+  start: int
+  stop: int
+  content: str
+  is_part: bool
+
+
+def boxes(text: str) -> list[Box]:
+  r"""Returns every `\boxed{...}` whose braces balance, of nested boxes the outermost, in order.
+
+  Escaped braces, as in `\boxed{\{1\}}`, do not count; space before the brace is allowed.
+  """
+  found: list[tuple[int, int, int, int]] = []
+  opened: list[tuple[int, int, int]] = []
+  closed = set[int]()
   for brace in _BRACE.finditer(text):
-    if brace['box']:
-      opened.append(brace.end())
-    elif brace.group() == '{':
-      opened.append(-1)
-    elif brace.group() == '}' and opened:
-      opening = opened.pop()
-      if opening > start:
-        start, stop = opening, brace.start()
-  return text[start:stop] if start >= 0 else None
+    kind = brace.lastgroup
+    if kind == 'box' or kind == 'open':
+      # Where the formula's brace around it opens, if there is one.
+      around = opened[-1][2] if opened else -1
+      if kind == 'open' and not _is_plain_group(text, brace.start()):
+        around = brace.start()
+      opened.append((brace.start(), brace.end() if kind == 'box' else -1, around))
+    elif kind == 'close' and opened:
+      start, content, around = opened.pop()
+      closed.add(start)
+      if content >= 0:
+        while found and found[-1][0] > start:
+          found.pop()
+        found.append((start, content, brace.end(), around))
+  return [
+    Box(start, stop, text[content : stop - 1], around in closed)
+    for start, content, stop, around in found
+  ]
+
+
+def _is_plain_group(text: str, start: int) -> bool:
+  if start == 0 or text[start - 1] in '\n{$':
+    return True
+  return _PLAIN_GROUP.search(text[max(0, start - _GROUP_WINDOW) : start]) is not None
+
+
+def last_boxed(text: str) -> str | None:
+  r"""Returns the content of the last of `boxes`, or None."""
+  found = boxes(text)
+  return found[-1].content if found else None
 
 
 def last_number(text: str) -> str | None:

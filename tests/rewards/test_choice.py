@@ -104,7 +104,8 @@ def test_the_right_option(answer):
     '答案不是B',
     '错误选项是B',
     'The answer is not B',
-    'The wrong answer is A. The answer is B.',
+    'The wrong answer is B.',
+    'The answer is A. The answer is not B.',
     'B: London',  # Another option's text.
     'B (London)',
     'B. Paris or London',

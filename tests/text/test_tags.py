@@ -147,7 +147,7 @@ def test_reasoning_and_the_rest_are_the_whole(text):
     (r'\boxed{1} then \boxed{2', '1'),
     (r'{ \boxed{3} {', '3'),
     (r'} \boxed{3}', '3'),
-    (r'\boxed{1 \boxed{2}}', '2'),
+    (r'\boxed{1 \boxed{2}}', r'1 \boxed{2}'),
     (r'\boxed {4}', '4'),
     (r'\boxed{}', ''),
     (r'\boxed{5\}', None),
@@ -158,6 +158,28 @@ def test_reasoning_and_the_rest_are_the_whole(text):
 )
 def test_last_boxed(text, content):
   assert tags.last_boxed(text) == content
+
+
+@pytest.mark.parametrize(
+  ('text', 'is_part'),
+  [
+    (r'\boxed{1}', False),
+    (r'{\boxed{1}}', False),
+    (r'\text{so \boxed{1}}', False),
+    (r'\mathbf{ \boxed{1} }', False),
+    (r'\color{red}{\boxed{1}}', False),
+    (r'\frac{2 \boxed{1}', False),  # Not closed.
+    (r'\frac{\boxed{1}}{2}', True),
+    (r'\frac{2}{ \text{\boxed{1}} }', True),
+    (r'x^{\boxed{1}}', True),
+    (r'x_ {\boxed{1}}', True),
+    (r'\phantom{\boxed{1}}', True),
+  ],
+)
+def test_a_box_within_a_formula_is_a_part(text, is_part):
+  (box,) = tags.boxes(text)
+  assert box.is_part == is_part
+  assert (text[box.start : box.stop], box.content) == (r'\boxed{1}', '1')
 
 
 @given(

@@ -49,6 +49,13 @@ _NOTHING = re.compile(
   r'\\!|\\(?:left|right)\.'
   r'|\\(?:left|right|middle|[bB]igg?[lrm]?|displaystyle|textstyle|limits|rm|bf|it)(?![A-Za-z])'
 )
+# `$\text{(B) }$` before a value: the letter of a choice whose value is the answer.
+_CHOICE = re.compile(r'\\text\{ ?\([A-H]\) ?\} ?(?=[^ ])')
+# `B)` and `B.`.
+_LETTERED = re.compile(r'([A-H])[).]')
+# A set of numbers; after a sign of membership its letter may stand bare.
+_MEMBER = re.compile(r'\\in ?([NZQRC])(?![A-Za-z])')
+_CIRCLES = re.compile(r'([①-⑳]) ?(?=[①-⑳])')
 # `\,` between groups of digits is a separator of thousands and stays.
 _SPACE = re.compile(
   r'(?<![0-9\\])\\,|(?<!\\)\\,(?![0-9]{3})|(?<!\\)\\[;:> ]|~|\\(?:q?quad|thinspace)(?![A-Za-z])'
@@ -66,6 +73,7 @@ _SYNONYMS = {
   'l[rv]ert': '|',
   '(?:text)?degree': r'^{\\circ}',
   'varnothing': r'\\emptyset',
+  '[lc]?dots': r'\\dots',
   'mathds|Bbb': r'\\mathbb',
   'text(?:rm|bf|it|sf|tt|normal|up)|mbox|hbox|textnormal|operatorname': r'\\text',
 }  # fmt: skip
@@ -78,7 +86,9 @@ _ARGUMENT = r'(?:\{([^{}]*)\}|([0-9A-Za-z]|\\pi(?![A-Za-z])))'
 _FRACTION = re.compile(rf'\\frac\s*+{_ARGUMENT}\s*+{_ARGUMENT}')
 _CIRCLED = re.compile(r'\\textcircled\{([1-9])\}')
 _PI = re.compile(r'(?<![\\A-Za-z])pi(?![A-Za-z])')
-_WORDLESS_SPACE = re.compile(r'(?<![0-9A-Za-z]) | (?![0-9A-Za-z])')
+_WORDLESS_SPACE = re.compile(
+  r'(?<![0-9A-Za-z]) | (?![0-9A-Za-z])|(?<=[0-9]) (?=[A-Za-z](?![A-Za-z]))'
+)
 
 
 def normalise(text: str) -> str:
@@ -96,9 +106,12 @@ def normalise(text: str) -> str:
   text = _TEXT.sub(r'\\text', text)
   text = _ROOT_OF.sub(r'\\sqrt{\1}', _ROOT.sub(r'\\sqrt{\1}', _PI.sub(r'\\pi', text)))
   text = _CIRCLED.sub(lambda m: chr(ord('①') + int(m[1]) - 1), text)
+  text = _MEMBER.sub(r'\\in \\mathbb{\1}', _CIRCLES.sub(r'\1,', text))
   text = _RAISED.sub(r'\1{\2}', text)
   text = _FRACTION.sub(_braced_fraction, text)
-  return trim(text)
+  text = trim(_CHOICE.sub('', text, count=1) if text.startswith(r'\text') else text)
+  text = text.removeprefix('=').lstrip()  # `= 5`, after what was asked for.
+  return lettered[1] if (lettered := _LETTERED.fullmatch(text)) else text
 
 
 def trim(text: str) -> str:

@@ -1,7 +1,8 @@
 r"""Numbers as people write them, with their units: `1,234.50`, `2 1/2`, `1.5\times10^{3}`, `33%`.
 
-A quantity is an exact rational number and a unit. Nothing is rounded and nothing is computed: what
-has to be worked out, such as `1/2+1/3`, is no number, so that a question cannot be its own answer.
+A quantity is an exact rational number and a unit, be it of measurement or, as `sheep`, what is
+counted. Nothing is rounded and nothing is computed: what has to be worked out, such as `1/2+1/3`,
+is no number, so that a question cannot be its own answer.
 All texts are as `notation.normalise` writes them.
 """
 
@@ -37,6 +38,7 @@ _SPELLINGS = {
   'ft': ('foot', 'feet'),
   'yd': ('yard',),
   'mi': ('mile',),
+  'mi/h': ('mph',),
   'g': ('gram', '克'),
   'kg': ('kilogram', '千克', '公斤'),
   'lb': ('pound', 'lbs'),
@@ -56,19 +58,39 @@ _SPELLINGS = {
 }
 _UNITS = {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings}
 _UNITS |= {unit: unit for unit in _SPELLINGS}
-# Words that make another answer of a number: `5 or 6`, `more than 5`, `5 is wrong`, `5 million`.
+# Words that make another answer of a number: `5 or 6`, `more than 5`, `5 is wrong`, `5 halves`.
 _NO_UNITS = frozenset(
   re.findall(
     r'\S+',
     """
-    a about all am an and any approximately are around at be billion but by cosh dozen else false
-    for from half hundred if in into is it least less maybe million minus more most no none nor
-    not of off on or out over pi plus pm possibly root sinh some sqrt squared tanh than the then
-    there thousand times to trillion true under up was were wrong yes
-    百 千 万 亿 倍 或 和 与 以上 以下 左右 不是 不对 多 几 半 十 点 分之
+    a about above all almost am an and any approximately are around at be below billion but by
+    correct cosh cubed double doubled dozen eighth else false fewer fifth for fourth from greater
+    half halve hundred hundredth if in incorrect into is it least less maybe million minus more most
+    negative ninth no none nor not of off on or out over pi plus pm possibly quarter recurring
+    repeating root seventh sinh sixth smaller some sqrt squared tanh tenth than the then there third
+    thousand thousandth times to trillion triple true twice under up was were wrong yes
+    倍 或 和 与 以上 以下 左右 不是 不对 多 几 半 点 分之
     """,
   )
 )
+# `1.5 million`, `3 万元`; not the 千 of 千米.
+_MULTIPLES = {'hundred': 100, 'thousand': 10**3, 'million': 10**6, 'billion': 10**9}
+_MULTIPLES |= {'trillion': 10**12, '百': 100, '千': 10**3, '万': 10**4, '百万': 10**6, '亿': 10**8}
+_LONGER_FIRST = '|'.join(sorted(_MULTIPLES, key=len, reverse=True))
+_MULTIPLE = re.compile(rf' ?(?:\\text\{{ ?)?({_LONGER_FIRST})(?![a-z百千万亿])(?: ?\}})?')
+_ORDINAL = re.compile(r'([0-9]{1,9})(?:\^\{)?(?:\\text\{)?(st|nd|rd|th)\}?\}?')
+_NAMES = {
+  name: value
+  for value, name in enumerate(
+    re.findall(
+      r'\S+',
+      'zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen '
+      'fifteen sixteen seventeen eighteen nineteen twenty',
+    )
+  )
+}
+# Letters that are lengths, masses and times after a space: `5 m`.
+_LETTERS = frozenset('mghs')
 
 _FRACTION = re.compile(
   rf'\\frac\{{\s*([-+]?)\s*({tags.INTEGER})\s*\}}\{{\s*([-+]?)\s*({tags.INTEGER})\s*\}}(?![0-9])'
@@ -81,7 +103,8 @@ _EXPONENT = re.compile(
   r'| ?(?:\\times|\\cdot|\*|x) ?10(?:\^|\*\*) ?'
   r'(?:\{ ?([-+]?[0-9]{1,4}) ?\}|([-+]?[0-9]{1,4}))(?![0-9])'
 )
-_RECURRING = re.compile(r'([0-9]{1,20})\.([0-9]{0,20})\\(?:overline|bar|dot)\{([0-9]{1,20})\}')
+# As 0.1\overline{6}.
+RECURRING = re.compile(r'([0-9]{1,20})\.([0-9]{0,20})\\(?:overline|bar|dot)\{([0-9]{1,20})\}')
 _TEXT = re.compile(r'\\text\{([^{}]*)\}')
 _POWER = re.compile(r'\^\{([23])\}$')
 _CHINESE = re.compile('[一-鿿]{1,4}')
@@ -103,24 +126,39 @@ class Quantity:
 def equal(answer: Quantity, gold: Quantity) -> bool:
   """Returns whether two quantities are the same number in the same unit.
 
-  A unit that only one of them names is taken for granted in the other. What is a percentage on one
-  side only may be the number of per cent or the share: `33%` is 33 and 33/100.
+  A unit of the gold answer is taken for granted in the answer; so is a unit of measurement that
+  only the answer names, but no other word: `5 m` is 5, and `5 wrong` is not. For a gold percentage
+  both the number of per cent and the share will do. Where only the answer is one, a gold number up
+  to 1 is taken for a share: `50%` is 0.5, and `500%` is not 5, but `5%` is.
   """
-  units = {answer.unit, gold.unit} - {None}
-  if len(units) == 2:
+  if not fits(answer.unit, gold.unit):
     return False
-  if answer.value == gold.value:
+  if answer.unit == '%' and gold.unit is None and abs(gold.value) <= 1:
+    return answer.value == 100 * gold.value
+  is_share = gold.unit == '%' and answer.unit is None and gold.value == 100 * answer.value
+  return is_share or answer.value == gold.value
+
+
+def fits(answer: str | None, gold: str | None) -> bool:
+  """Returns whether the unit of an answer will do for that of the gold answer."""
+  if answer is None or answer == gold:
     return True
-  if units == {'%'} and answer.unit != gold.unit:
-    percent, share = (answer, gold) if answer.unit else (gold, answer)
-    return percent.value == 100 * share.value
-  return False
+  return gold is None and is_measure(answer)
+
+
+def is_measure(unit: str) -> bool:
+  """Returns whether a unit is one of measurement or currency, and no other word."""
+  return all(not part or part.partition('^')[0] in _SPELLINGS for part in unit.split('/'))
 
 
 def read(text: str) -> Quantity | None:
   """Returns the quantity that a whole text is, or None if it is anything else."""
   if len(text) > MAX_DIGITS + MAX_UNIT:
     return None
+  if (named := _NAMES.get(text.lower())) is not None:
+    return Quantity(Fraction(named))
+  if (ordinal := _ORDINAL.fullmatch(text)) and _ends(int(ordinal[1])) == ordinal[2]:
+    return Quantity(Fraction(int(ordinal[1])))
   sign, text = _sign(text)
   currency, text = _currency(text)
   if currency and not sign:
@@ -129,9 +167,17 @@ def read(text: str) -> Quantity | None:
   if value is None:
     return None
   unit = read_unit(text)
-  if unit is None or (currency and unit not in ('', currency)):
-    return None
-  return Quantity(-value if sign == '-' else value, currency or unit or None)
+  if unit is None and (multiple := _MULTIPLE.match(text)):
+    value, unit = value * _MULTIPLES[multiple[1]], read_unit(text[multiple.end() :])
+  if currency and unit is not None:
+    unit = currency if unit in ('', currency) else currency + unit if unit[0] == '/' else None
+  return None if unit is None else Quantity(-value if sign == '-' else value, unit or None)
+
+
+def _ends(number: int) -> str:
+  """Returns the ending of an ordinal number, as the th of 11th."""
+  is_teen = number // 10 % 10 == 1
+  return 'th' if is_teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')
 
 
 def _sign(text: str) -> tuple[str, str]:
@@ -155,7 +201,7 @@ def _number(text: str) -> tuple[Fraction | None, str]:
     part, after = _fraction(rest) or (None, rest)
     if part is not None and (integer[2] or rest.startswith('\\')) and 0 <= part < 1:
       return int(_bare(integer[1])) + part, after
-  if recurring := _RECURRING.match(text):
+  if recurring := RECURRING.match(text):
     whole, fixed, period = recurring.groups()
     shift, cycle = 10 ** len(fixed), 10 ** len(period) - 1
     value = int(whole + fixed) + Fraction(int(period), cycle)
@@ -193,11 +239,14 @@ def read_unit(text: str) -> str | None:
   text = ' '.join(_TEXT.sub(r' \1 ', text).split()).replace(' ^', '^').rstrip('.')
   if (known := _UNITS.get(text)) and not (len(text) == 1 and text.isalpha() and text.isascii()):
     return known
-  numerator, per, denominator = text.lower().replace(' per ', '/').partition('/')
-  # In `km/h` the h is no variable.
-  marked = marked or (bool(per) and len(numerator) > 1)
-  parts = [_measure(part, marked, apart) for part in (numerator, denominator)[: 2 if per else 1]]
-  return None if None in parts else '/'.join(filter(None, parts))
+  numerator, per, denominator = re.sub('(?:^| )per ', '/', text.lower()).partition('/')
+  # In `km/h` the h is no variable, nor is any letter in ` m/s`.
+  marked = marked or (bool(per) and (len(numerator) > 1 or apart))
+  measure = '' if per and not numerator else _measure(numerator, marked, apart)
+  if not per or measure is None:
+    return measure
+  below = _measure(denominator, marked, apart)
+  return None if below is None else f'{measure}/{below}'
 
 
 def _measure(text: str, marked: bool, apart: bool) -> str | None:
@@ -219,24 +268,25 @@ def _measure(text: str, marked: bool, apart: bool) -> str | None:
   if not 1 <= len(words) <= MAX_UNIT_WORDS or not all(_is_unit(w, marked, apart) for w in words):
     return None
   return (
-    ' '.join(_UNITS.get(word) or _UNITS.get(_singular(word)) or _singular(word) for word in words)
+    ' '.join(_UNITS.get(word) or _UNITS.get(singular(word)) or singular(word) for word in words)
     + power
   )
 
 
 def _is_unit(word: str, marked: bool, apart: bool) -> bool:
   """Returns whether a word can be a unit, or what is counted."""
-  if word in _NO_UNITS:
+  if word in _NO_UNITS or singular(word) in _NO_UNITS:
     return False
   if not word.isascii():
-    return bool(_CHINESE.fullmatch(word)) or word in _UNITS
+    return word in _UNITS or (bool(_CHINESE.fullmatch(word)) and word[0] not in '十百千万亿')
   if len(word) == 1:
-    # A letter that stands bare is a variable: `5m` is no length, `5\text{ m}` is.
-    return marked and word in _UNITS
-  if word in _UNITS or _singular(word) in _UNITS:
+    # A letter that stands bare is a variable: `5m` is no length, `5 m` and `5\text{ m}` are.
+    return (marked and word in _UNITS) or (apart and word in _LETTERS)
+  if word in _UNITS or singular(word) in _UNITS:
     return True
   return word.isalpha() and apart and (marked or len(word) > 3)
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
+  """Returns a word without the s of its plural."""
   return word[:-1] if len(word) > 3 and word.endswith('s') and not word.endswith('ss') else word

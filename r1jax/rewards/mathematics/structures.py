@@ -8,19 +8,25 @@ as `notation.normalise` writes them, and take linear time up to the bounds below
 """
 
 import dataclasses
+import itertools
 import re
 
 from r1jax.rewards.mathematics import notation, quantities
 
 # Structures nest this deep at most, and have this many items; others are compared as text alone.
 MAX_DEPTH, MAX_ITEMS = 6, 40
+# Signs of plus or minus that are read as all their values.
+MAX_SIGNS = 3
 # Characters of an answer that is read for structure.
 MAX_LENGTH = 2000
 
 
 @dataclasses.dataclass(frozen=True)
 class Words:
-  """Text that is no formula, such as `Friday`, and numerals such as `1200_{7}`; without case."""
+  """Text that is no formula, such as `Friday`, and numerals such as `1200_{7}`.
+
+  It is without case, but for three letters that may be names: `XYZ` is not `xyz`.
+  """
 
   text: str
 
@@ -46,11 +52,13 @@ class Bracketed:
     open: `(`, `[` or `<`.
     items: at least two.
     close: `)`, `]` or `>`.
+    name: of whose interval it is, as the x of `x > 3`; None if that is not said.
   """
 
   open: str
   items: tuple['Structure', ...]
   close: str
+  name: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +66,7 @@ class Collection:
   r"""Items whose order does not count: `1, 2`, `\{1, 2\}`, `A \cup B`, `1 \pm 2`.
 
   Attributes:
-    kind: 'set' of values, or 'union' of intervals and sets.
+    kind: 'set' of values, 'union' of intervals and sets, or 'both' of conditions.
     items: at least one; for a list at least two.
   """
 
@@ -103,7 +111,8 @@ _CLOSING = {')': ')', ']': ']', r'\}': r'\}', r'\rangle': '>', '}': '}', r'\end'
 # These close nothing but their own kind; of the others an interval may mix two.
 _STRICT = {'{': '}', 'begin': 'begin', r'\{': r'\}', '<': '>'}
 _AND = re.compile(
-  r',? *(?:\\text\{ *(?:,? *and|,? *or|和|或) *\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])|或|和) *'
+  r',? *(?:\\text\{ *(?:,? *(and)|,? *or|(和)|或) *\}'
+  r'|(?<![A-Za-z\\])(?:(and)|or)(?![A-Za-z])|或|(和)) *'
 )
 _SIGNS = {
   '=': '=', '<': '<', r'\lt': '<', '>': '>', r'\gt': '>', r'\le': r'\le', r'\ge': r'\ge',
@@ -124,17 +133,23 @@ _LABEL = re.compile(
   r'|面积|周长|体积|答案|概率|总数',
   re.IGNORECASE,
 )
-_BUILDER = re.compile(rf'({_NAME.pattern}) *[|:] *(.+)')
+_BUILDER = re.compile(rf'{_NAME.pattern}(?: *\\in *\\mathbb\{{R\}})? *[|:] *(.+)')
+_CONDITION = re.compile(r'[<>=]|\\(?:le|ge|ne|in|lt|gt)(?![A-Za-z])')
+_REALS = re.compile(r'\\mathbb\{R\}(?: *(?:\\setminus|\\backslash|\\) *(\\\{.+\\\}))?')
 _MATRIX = re.compile(r'\\begin\{([pb]?matrix|array)\}(?:\{[lcr| ]+\})?(.*)\\end\{\1\}')
 _TEXT = re.compile(r'\\text\{([^{}]*)\}')
 # Times of day, and ratios.
 _CLOCK = re.compile(r'[0-9]{1,4}(?:(?: ?: ?[0-9]{1,4})+(?: *[apAP]\.?[mM]\.?)?| *[apAP]\.?[mM]\.?)')
 # In another base; its value would be that of the question.
-_NUMERAL = re.compile(r'(-? ?[0-9][0-9A-Fa-f]*)_\{(?:\\text\{)? *([0-9]+|[a-z]+) *\}?\}')
+_NUMERAL = re.compile(r'\(?(-? ?[0-9][0-9A-Fa-f]*)\)?_\{(?:\\text\{)? *([0-9]+|[a-z]+) *\}?\}')
 _UNIT = re.compile(r'(?: +[A-Za-z]{2,20}+| *\\text\{[^{}]*\})(?:\^\{[23]\})?$')
 # Of an abbreviation, as in `p.m.`; not that of 1.5.
 _POINT = re.compile(r'(?<![0-9])\.|\.(?![0-9])')
 _WORD = re.compile(r'[A-Za-z]{3}|[^\W\d_a-zA-Z]')
+# Three letters that may be names of numbers or points.
+_THREE = re.compile(r'(?!(?i:yes|odd))(?:[a-z]{3}|[A-Z]{3})(?:-.*)?')
+# Separators of thousands in an item of a list.
+_THOUSANDS = re.compile(r'(?:(?<=[=$])|(?<=[=$] ))[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,])')
 _NOT_WORDS = re.compile(r'[\\^_=+*/<>{}()\[\]|]')
 
 
@@ -150,7 +165,7 @@ def read(text: str, *, depth: int = 0) -> Structure:
     return quantity
   if len(text) > MAX_LENGTH or depth > MAX_DEPTH or (outline := _outline(text)) is None:
     return Formula(text)
-  for reader in (_blanks, _list, _either_sign, _union, _relation, _bracketed, _matrix):
+  for reader in (_blanks, _list, _either_sign, _union, _relation, _reals, _bracketed, _matrix):
     if (structure := reader(text, outline, depth)) is not None:
       return structure
   return _words(text) or _formula(text)
@@ -206,25 +221,37 @@ def _blanks(text: str, outline: list[_Place], depth: int) -> Structure | None:
 
 
 def _list(text: str, outline: list[_Place], depth: int) -> Structure | None:
-  if _AND.search(text):
-    text = _AND.sub(',', text)
-    joined = _outline(text)
+  conjunctions = [match.lastindex is not None for match in _AND.finditer(text)]
+  plain = _THOUSANDS.sub(lambda number: number[0].replace(',', ''), _AND.sub(',', text))
+  if plain != text:
+    joined = _outline(plain)
     if joined is None:
       return None
-    outline = joined
+    text, outline = plain, joined
   parts = _split(text, outline, (',',))
   items = _items(parts, depth) if len(parts) > 1 else None
   if items and all(_is_region(item) for item in items):
-    return Collection('union', items)  # `x < 1 or x > 2`
+    # `x < 1 or x > 2`; but `x > 1 and x < 2` is what both allow.
+    named = any(isinstance(item, Bracketed) and item.name for item in items)
+    return Collection('both' if named and any(conjunctions) else 'union', items)
   return Collection('set', items) if items else None
 
 
 def _either_sign(text: str, outline: list[_Place], depth: int) -> Structure | None:
-  r"""Reads `1 \pm 2` as two values."""
+  r"""Reads `1 \pm 2` as two values, `\pm 1 \pm 2` as four, and `\pm 1 \mp 2` as two."""
   if r'\pm' not in text and r'\mp' not in text:
     return None
-  signs = (('+', '-'), ('-', '+'))
-  parts = [text.replace(r'\pm', upper).replace(r'\mp', lower) for upper, lower in signs]
+  if r'\mp' in text:
+    signs = (('+', '-'), ('-', '+'))
+    parts = [text.replace(r'\pm', upper).replace(r'\mp', lower) for upper, lower in signs]
+  else:
+    first, *others = text.split(r'\pm')
+    if len(others) > MAX_SIGNS:
+      return None
+    parts = [
+      first + ''.join(map(''.join, zip(chosen, others)))
+      for chosen in itertools.product('+-', repeat=len(others))
+    ]
   items = _items([part.removeprefix('+').strip() for part in parts], depth)
   return Collection('set', items) if items else None
 
@@ -251,7 +278,9 @@ def _relation(text: str, outline: list[_Place], depth: int) -> Structure | None:
   if not all(sides):
     return None
   if signs == [r'\in'] and _NAME.fullmatch(sides[0]):
-    return read(sides[1], depth=depth + 1)
+    members = read(sides[1], depth=depth + 1)
+    is_set = not isinstance(members, quantities.Quantity | Words)
+    return members if is_set else Relation((r'\in',), tuple(sides))
   if any(sign in _TURNED for sign in signs):
     signs, sides = [_TURNED.get(sign, sign + '?') for sign in reversed(signs)], sides[::-1]
   if set(signs) <= {'<', r'\le'}:
@@ -274,7 +303,7 @@ def _interval(signs: list[str], sides: list[str], depth: int) -> Structure | Non
   if not _NAME.fullmatch(name) or _mentions(low + ' ' + high, name):
     return None
   items = (read(low, depth=depth + 1), read(high, depth=depth + 1))
-  return Bracketed('(' if signs[0] == '<' else '[', items, ')' if signs[1] == '<' else ']')
+  return Bracketed('(' if signs[0] == '<' else '[', items, ')' if signs[1] == '<' else ']', name)
 
 
 def _all_but(sides: list[str], depth: int) -> Structure | None:
@@ -282,9 +311,28 @@ def _all_but(sides: list[str], depth: int) -> Structure | None:
   name, value = sides
   if not _NAME.fullmatch(name) or _mentions(value, name):
     return None
-  point = read(value, depth=depth + 1)
-  below = Bracketed('(', (Formula(r'-\infty'), point), ')')
-  return Collection('union', (below, Bracketed('(', (point, Formula(r'\infty')), ')')))
+  return _between((read(value, depth=depth + 1),), name)
+
+
+def _reals(text: str, outline: list[_Place], depth: int) -> Structure | None:
+  r"""Reads `\mathbb{R}`, and `\mathbb{R} \setminus \{1, 2\}`, as intervals."""
+  del outline
+  found = _REALS.fullmatch(text)
+  if not found:
+    return None
+  without = read(found[1], depth=depth + 1) if found[1] else Collection('set', ())
+  return _between(without.items) if isinstance(without, Collection) else None
+
+
+def _between(points: tuple[Structure, ...], name: str | None = None) -> Structure | None:
+  """Returns the open intervals between points, which are numbers or at most one."""
+  numbers = [point for point in points if isinstance(point, quantities.Quantity)]
+  if len(numbers) < len(points) and len(points) > 1:
+    return None
+  inner = sorted(numbers, key=lambda point: point.value) if len(points) > 1 else points
+  ends = [Formula(r'-\infty'), *inner, Formula(r'\infty')]
+  intervals = tuple(Bracketed('(', pair, ')', name) for pair in itertools.pairwise(ends))
+  return Collection('union', intervals) if points else intervals[0]
 
 
 def _mentions(text: str, name: str) -> bool:
@@ -311,13 +359,15 @@ def _bracketed(text: str, outline: list[_Place], depth: int) -> Structure | None
     return read(inner, depth=depth + 1)
   if opening == r'\{':
     return _set(inner, parts, depth)
+  if (opening, closing) == ('[', ']') and inner.startswith(r'\begin'):
+    return read(inner, depth=depth + 1)  # A matrix has its brackets outside.
   items = _items(parts, depth) if len(parts) > 1 else None
   return Bracketed(opening, items, closing) if items else None
 
 
 def _set(inner: str, parts: list[str], depth: int) -> Structure | None:
   if built := _BUILDER.fullmatch(inner):
-    return read(built.groups()[-1], depth=depth + 1)
+    return read(built[1], depth=depth + 1) if _CONDITION.search(built[1]) else None
   items = _items(parts, depth)
   return Collection('set', items) if items else None
 
@@ -344,6 +394,8 @@ def _words(text: str) -> Words | None:
   if _NOT_WORDS.search(plain) or not (_WORD.search(plain) or _CLOCK.fullmatch(plain)):
     return None
   plain = plain.replace(' :', ':').replace(': ', ':')
+  if _THREE.fullmatch(plain):
+    return Words(plain) if plain.isalpha() else None
   return Words(_POINT.sub('', plain.casefold()).replace('’', "'").strip(' \'"“”,!?！？:'))
 
 

@@ -3,7 +3,11 @@
 What is found is kept: the answers of a group repeat each other, and so do groups.
 """
 
+import contextlib
+import contextvars
 import functools
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from r1jax.rewards import workers
@@ -61,6 +65,24 @@ def same_relation(*, answer: Sides, gold: Sides, is_ordered: bool) -> bool:
   return _ask('relation', *answer, *gold, is_ordered)
 
 
+def same_form(*, answer: str, gold: str) -> bool:
+  r"""Returns whether two formulas are one but for spelling and order, as `\pi/2`, `\frac{\pi}{2}`.
+
+  Raises:
+    workers.WorkerError: as `equal`.
+  """
+  return not _is_too_long(answer, gold) and _ask('same_form', answer, gold)
+
+
+def has_simpler_roots(*, answer: str, gold: str) -> bool:
+  r"""Returns whether an answer's roots, as `\sqrt{8}`, could be made as simple as the gold's.
+
+  Raises:
+    workers.WorkerError: as `equal`.
+  """
+  return _ask('has_simpler_roots', answer, gold)
+
+
 def check(formula: str) -> None:
   """Raises ValueError if a formula cannot be parsed."""
   if len(formula) > MAX_GOLD_LENGTH:
@@ -77,6 +99,19 @@ def _is_too_long(answer: str, gold: str) -> bool:
   return len(answer) > max(MAX_LENGTH, 3 * len(gold)) or len(gold) > MAX_GOLD_LENGTH
 
 
+@contextlib.contextmanager
+def one_deadline() -> Iterator[None]:
+  """Makes all comparisons within share one deadline, as those of a list's items."""
+  token = _DEADLINE.set(time.monotonic() + DEADLINE_SECONDS)
+  try:
+    yield
+  finally:
+    _DEADLINE.reset(token)
+
+
+_DEADLINE: contextvars.ContextVar[float | None] = contextvars.ContextVar('deadline', default=None)
+
+
 def _ask(*request):
   verdict = _answer(request)
   if isinstance(verdict, workers.WorkerError):
@@ -87,7 +122,11 @@ def _ask(*request):
 @functools.lru_cache(maxsize=1 << 16)
 def _answer(request: tuple):
   """Returns the worker's word, or the fault instead: who asks again must not wait again."""
+  end = _DEADLINE.get()
+  seconds = None if end is None else end - time.monotonic()
   try:
-    return POOL(request)
+    return POOL(request, seconds=seconds)
   except workers.WorkerError as fault:
+    if fault.reason == 'timeout' and seconds is not None and seconds < DEADLINE_SECONDS / 2:
+      raise  # Others have used up its time: with its own it may be answered.
     return fault

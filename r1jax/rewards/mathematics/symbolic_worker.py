@@ -43,7 +43,7 @@ SPELLING = NormalizationConfig(
 READING = ConversionConfig(lowercase_symbols=False)
 CONSTANTS = {sympy.Symbol('i'): sympy.I, sympy.Symbol('e'): sympy.E}
 # The parser works these out at once, so that they have to be counted in the text.
-WORKED_OUT = (r'\binom', r'\tbinom', r'\dbinom', r'\choose')
+WORKED_OUT = (r'\binom', r'\tbinom', r'\dbinom', r'\choose', r'e^{\ln')
 
 
 # The parser passes over what it does not know, as in \sqrt{2}\approx 99; so all must be known.
@@ -55,6 +55,8 @@ KNOWN = re.compile(
   r'|rho|sigma|tau|upsilon|phi|varphi|chi|psi|omega|Gamma|Delta|Theta|Lambda|Xi|Pi|Sigma|Phi|Psi'
   r'|Omega|int|sum|prod|lim|to|circ)(?![A-Za-z])|\\[{}])*+'
 )
+# The parser takes it for the imaginary unit; it stands for a name nobody uses.
+CAPITAL_I = re.compile(r'(\\[A-Za-z]+)|I')
 UNEVALUATED = (sympy.Integral, sympy.Sum, sympy.Product, sympy.Limit, sympy.Derivative)
 
 
@@ -96,6 +98,50 @@ def relation(left: str, right: str, gold_left: str, gold_right: str, is_ordered:
   )
 
 
+def same_form(answer: str, gold: str) -> bool:
+  """Returns whether two formulas are one but for the order of terms and factors."""
+  try:
+    return form(parse(answer)) == form(parse(gold))
+  except UnreadableError:
+    return False
+
+
+def form(formula: sympy.Expr) -> tuple:
+  """Returns a formula's terms and factors in one order, sums of sums and factors of 1 resolved."""
+  if isinstance(formula, sympy.Mul):
+    parts = [factor for factor in factors(formula) if factor != 1]
+  elif isinstance(formula, sympy.Add):
+    parts = terms(formula)
+  else:
+    name = type(formula).__name__ if formula.args else str(formula)
+    return (name, *map(form, formula.args))
+  return (type(formula).__name__, *sorted(map(form, parts), key=str))
+
+
+def terms(formula: sympy.Expr) -> list[sympy.Expr]:
+  """Returns the terms of a sum, and of sums that are its terms."""
+  if not isinstance(formula, sympy.Add):
+    return [formula]
+  return [term for arg in formula.args for term in terms(arg)]
+
+
+def has_simpler_roots(answer: str, gold: str) -> bool:
+  """Returns whether more roots of an answer can be simplified than of the gold formula."""
+  try:
+    return unsimplified_roots(parse(answer)) > unsimplified_roots(parse(gold))
+  except UnreadableError:
+    return True
+
+
+def unsimplified_roots(formula: sympy.Expr) -> int:
+  """Returns how many roots of numbers hold a power, as that of 8 or 1/4."""
+  return sum(
+    is_root(node) and not isinstance(node.func(*node.args), sympy.Pow)
+    for node in sympy.preorder_traversal(formula)
+    if isinstance(node, sympy.Expr)
+  )
+
+
 def check(formula: str) -> str:
   """Returns what hinders a formula from being parsed, '' if nothing does."""
   try:
@@ -115,8 +161,9 @@ def parse(text: str) -> sympy.Expr:
   """Returns the formula, nothing in it worked out, decimals as fractions."""
   if not KNOWN.fullmatch(text):
     raise UnreadableError('it has signs that are not known')
+  named = CAPITAL_I.sub(lambda match: match[1] or r'\Upsilon ', text)
   try:
-    parsed = latex2sympy(text, normalization_config=SPELLING, conversion_config=READING)
+    parsed = latex2sympy(named, normalization_config=SPELLING, conversion_config=READING)
   except MemoryError:
     raise
   except Exception as error:
@@ -146,6 +193,11 @@ def parts(formula: sympy.Expr) -> Iterator[sympy.Expr]:
       yield from parts(part)
 
 
+def factors_of(formula: sympy.Expr) -> list[sympy.Expr]:
+  """Returns the factors of a product, or the formula alone."""
+  return factors(formula) if isinstance(formula, sympy.Mul) else [formula]
+
+
 def factors(product: sympy.Mul) -> list[sympy.Expr]:
   """Returns the factors of a product, and of products that are its factors."""
   return [
@@ -167,11 +219,14 @@ def undone(node: sympy.Expr) -> int:
       return 0
     if exponent == 1 or (exponent.is_Integer and exponent > 1 and can_be_raised(base)):
       return 1
+    if exponent == -1 and any(is_inverse(factor) for factor in factors_of(base)):
+      return 1  # A fraction below a fraction's line.
     return int(is_number(base) and is_number(exponent) and is_number(node.func(base, exponent)))
   if isinstance(node, UNEVALUATED):
     return 1
-  if isinstance(node, sympy.Function) and node.args and all(map(is_number, node.args)):
-    return int(attempt(lambda: is_number(node.doit())) is True)
+  if isinstance(node, sympy.Function | sympy.Max | sympy.Min) and not node.free_symbols:
+    # What has a closed form, as sin(pi/3), and what has none, as sin(1).
+    return int(attempt(lambda: not node.doit().has(node.func)) is True)
   return 0
 
 
@@ -228,6 +283,8 @@ def undone_product(node: sympy.Mul) -> int:
   return (
     sum(max(0, group - 1) for group in groups)
     + above.count(sympy.S.One)
+    + above.count(sympy.S.Zero)
+    + sum(factor.is_Pow and factor.args[0] == 1 for factor in every)
     + min(imaginary, complexes)
     + reducible
     + len(names)
@@ -337,7 +394,9 @@ def attempt(work):
     return None
 
 
-TASKS: dict[str, Callable] = {'equal': equal, 'relation': relation, 'check': check}
+TASKS: dict[str, Callable] = {
+  task.__name__: task for task in (equal, relation, same_form, has_simpler_roots, check)
+}
 
 
 def main() -> None:

@@ -1,0 +1,149 @@
+r"""Where a response says its final answer: in a block, in a box, or announced in words.
+
+The last `<answer>` block counts; within it, or else in the whole response, the last `\boxed{}`; and
+where there is no box, what the last line announces: after `####` (as in GSM8K), "the answer is"
+(few-shot prompts of arXiv:2201.11903), "答案是" or the heading of an answer. Only what follows the
+reasoning counts, and only what is said plainly: a box with a sign or a factor beside it, one box or
+another, two different boxes within a block, or an answer that is taken back, give none.
+"""
+
+import re
+
+from r1jax.rewards import equivalence
+from r1jax.text import tags
+
+_COMMENT_LINE = re.compile(r'^[ \t]*+%.*+$', re.MULTILINE)
+
+# What makes another answer of a box beside it, on its left and on its right.
+_WINDOW = 48
+_BEFORE = re.compile(
+  r'(?:[-+/^_.0-9]|(?:\\(?:ne|neq|not|pm|mp|times|cdot|div)|[=(,] *[-+]|≠) *'
+  r"|(?:\b(?:not|never|isn't|wasn't|than)|不是|不为|不等于|并非) *)$",
+  re.IGNORECASE,
+)
+_AFTER = re.compile(
+  r'[0-9_]|[.,][0-9]|\^(?! *(?:\\circ|\{ *\\circ))|[-+/]'
+  r'| *(?:[-+/]|\\(?:times|cdot|div|pm|mp|ne|neq)(?![a-z])) *(?:[0-9(\\]|[a-z](?![a-z]))'
+  r'| *(?:\\text\{)? *(?:or|或) *\}? *[-$\\0-9(]',
+  re.IGNORECASE,
+)
+_OR = re.compile(r'[\s,]*(?:\\text\{)?\s*(?:or|或者?|/)[\s}]*', re.IGNORECASE)
+# Boxes in one block that write the same in other ways.
+_MOST_SPELLINGS = 3
+
+_WORD = re.compile('answers?|答案', re.IGNORECASE)
+# What may stand between the beginning of a sentence and the word.
+_LEAD = re.compile(
+  r'(?:(?:so|thus|therefore|hence|finally|then|and|now|consequently|i\.e\.|which means|meaning'
+  r'|that is|this means|it follows that|we conclude that|in conclusion|that)\b[ ,:]*+){0,3}'
+  r'(?:(?:the|my|our|this)\b *)?(?:(?:final|correct|right|required|exact)\b *)?'
+  r'|(?:所以|因此|故|因而|于是|综上|综上所述|最终|最后|那么|则|即|本题|正确|的|，|,){0,6}',
+  re.IGNORECASE,
+)
+_IS = re.compile(
+  r' *(?:to (?:the|this) (?:question|problem|exercise) *)?'
+  r'(?:(?:is|are|equals|是|为|等于|应为|应该是)(?: equal to)? *[:：]?|[:：=]) *',
+  re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r'[。！]|(?<!\\)!|\.(?=\s|$)')
+_SENTENCE_BEGIN = re.compile(
+  r'.*(?:[.!?。！？;；,，:：](?=[ \u4e00-\u9fff])|[。！？；，：])', re.DOTALL
+)
+_HEADING = re.compile(
+  r'(?:the )?(?:final |correct )?answers?(?P<verb> is| are)?(?P<colon> *:)?|(?:最终)?答案 *[：:]?',
+  re.IGNORECASE,
+)
+_MARKS = ' \t*_#>-'
+# Where a sentence is looked for, before its word.
+_LONGEST_LEAD = 80
+# How published prompts end an announced answer (arXiv:2206.14858, appendix D.2).
+_HOPE = re.compile(r'\bI hope (?:it|this) (?:is correct|helps)[.!]?\s*$')
+
+
+def extract(response: str) -> str | None:
+  """Returns the final answer of a response as written, or None if it gives none.
+
+  What follows a block has no effect: that nothing should is the format's to say.
+  """
+  final = _without_comments(tags.strip_reasoning(response))
+  block = tags.answer_block(final)
+  text = final if block is None else block
+  if found := tags.boxes(text):
+    answer = _boxed(text, found, is_block=block is not None)
+  else:
+    answer = _announced(text) or ('' if block is None else block)
+  return answer.strip() or None
+
+
+def _without_comments(text: str) -> str:
+  """Returns a text without what a reader of HTML or LaTeX does not see."""
+  before, *after = text.split('<!--')
+  text = before + ''.join(part.partition('-->')[2] for part in after)
+  return _COMMENT_LINE.sub('', text)
+
+
+def _boxed(text: str, found: list[tags.Box], *, is_block: bool) -> str:
+  """Returns the content of the last box, or '' if that is not the whole answer.
+
+  Args:
+    text: with boxes.
+    found: the boxes, in order.
+    is_block: whether the text is an answer block: all its boxes are its answer, in spellings of
+      their own. Elsewhere the last is, unless another may be as well.
+  """
+  last = found[-1]
+  joined = found[:-1] if is_block else [box for box in found[-2:-1] if _is_either(text, box, last)]
+  others = {box.content.strip() for box in joined} - {last.content.strip()}
+  if len(others) > _MOST_SPELLINGS or not all(
+    equivalence.math_equal(last.content, other) for other in others
+  ):
+    return ''
+  before = _strip(text[max(0, last.start - _WINDOW) : last.start])
+  after = _strip(text[last.stop : last.stop + _WINDOW])
+  if last.is_part or _BEFORE.search(before) or _AFTER.match(after):
+    return ''
+  inner = tags.boxes(last.content)
+  is_twice = len(inner) == 1 and len(last.content.strip()) == inner[0].stop - inner[0].start
+  return inner[0].content if is_twice else last.content
+
+
+def _is_either(text: str, box: tags.Box, other: tags.Box) -> bool:
+  """Returns whether a text says one box or the other."""
+  return _OR.fullmatch(_strip(text[box.stop : other.start][:_WINDOW])) is not None
+
+
+def _strip(text: str) -> str:
+  r"""Returns what stands beside a box without the marks of inline formulas."""
+  return text.replace('$', '').replace(r'\(', '').replace(r'\)', '')
+
+
+def _announced(text: str) -> str:
+  """Returns what the last line announces as the answer, or ''."""
+  lines = [
+    line for line in _HOPE.sub('', text.rstrip()).replace('**', '').split('\n') if line.strip()
+  ]
+  if not lines:
+    return ''
+  line = lines[-1].strip()
+  if '####' in line:
+    line = line.rpartition('####')[2].strip()
+    return _after_word(line) or line
+  heading = _HEADING.fullmatch(lines[-2].strip(_MARKS)) if len(lines) > 1 else None
+  if heading and (heading['colon'] or not heading['verb']):
+    return line
+  return _after_word(line.lstrip(_MARKS))
+
+
+def _after_word(line: str) -> str:
+  """Returns what the line's last sentence says after the word answer, or ''."""
+  word = None
+  for match in _WORD.finditer(line):
+    word = match
+  if word is None:
+    return ''
+  lead = line[max(0, word.start() - _LONGEST_LEAD) : word.start()]
+  verb = _IS.match(line, word.end())
+  if not verb or not _LEAD.fullmatch(_SENTENCE_BEGIN.sub('', lead).strip(' *')):
+    return ''
+  value, *rest = _SENTENCE_END.split(line[verb.end() :], maxsplit=1)
+  return '' if rest and rest[0].strip(' *_') else value
