@@ -151,6 +151,9 @@ def run_speed(data: Path) -> dict[str, Any]:
     'formulas_per_second': speed.median(speed.equal_work(formulas)),
     'delay_seconds': speed.delay(formulas[:200]),
     'programs_per_second': speed.median(speed.programs_a_second(200)),
+    'rollout': speed.rollout(
+      [(row.problem, row.solution or '') for row in rows[:512]], group_size=16
+    ),
   }
   print(answers.shown(found))
   return found

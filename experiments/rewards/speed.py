@@ -4,16 +4,30 @@ Part of `run.py`; on an otherwise idle machine.
 """
 
 import importlib.util
+import multiprocessing
+import random
 import statistics
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
-from r1jax.rewards import equivalence, programs, sandbox, workers
+import numpy as np
+
+from r1jax.rewards import (
+  accuracy,
+  combine,
+  equivalence,
+  format,
+  language,
+  programs,
+  sandbox,
+  tag_count,
+  workers,
+)
 from r1jax.rewards.mathematics import notation, structures, symbolic
 from r1jax.structs import Problem
 
@@ -74,20 +88,30 @@ def formulas(pairs: Sequence[Pair]) -> list[Pair]:
   return [pair for pair in dict.fromkeys(found) if pair[0] != pair[1]]
 
 
+WORKER = Path(symbolic.__file__).with_name('symbolic_worker.py')
+
+
+def call(pairs: Sequence[Pair]) -> float:
+  """Returns comparisons a second of the worker's own function, called in this process."""
+  spec = importlib.util.spec_from_file_location('symbolic_worker', WORKER)
+  assert spec and spec.loader
+  worker = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(worker)
+  worker.equal('x+1', '1+x')
+  return rate(lambda: [worker.equal(*pair) for pair in pairs], len(pairs))
+
+
 def equal_work(pairs: Sequence[Pair]) -> dict[str, list[float]]:
-  """Returns comparisons a second of the worker's own function: called here, and through pools."""
-  file = Path(symbolic.__file__).with_name('symbolic_worker.py')
+  """Returns comparisons a second of the worker's own function: called, and through pools.
+
+  Each in processes of its own: sympy remembers what it has seen.
+  """
   found: dict[str, list[float]] = {'called': [], 'pool_1': [], 'pool_2': []}
   for _ in range(ROUNDS):
-    spec = importlib.util.spec_from_file_location('symbolic_worker', file)
-    worker = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(worker)  # Anew, so that it remembers nothing.
-    worker.equal('x+1', '1+x')
-    found['called'].append(
-      rate(lambda: [worker.equal(*pair) for pair in pairs], len(pairs))  # noqa: B023
-    )
+    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as process:
+      found['called'].append(process.submit(call, pairs).result())
     for threads in (1, 2):
-      pool = workers.Pool(file, num_workers=threads, deadline=30.0, memory_bytes=4 << 30)
+      pool = workers.Pool(WORKER, num_workers=threads, deadline=30.0, memory_bytes=4 << 30)
       with ThreadPoolExecutor(threads) as executor:
         list(executor.map(lambda _: pool(('equal', 'x+1', '1+x')), range(threads)))  # noqa: B023
         asked = lambda: list(  # noqa: E731
@@ -100,8 +124,7 @@ def equal_work(pairs: Sequence[Pair]) -> dict[str, list[float]]:
 
 def delay(pairs: Sequence[Pair]) -> dict[str, float]:
   """Returns the slowest of many comparisons with and without a hostile one beside them, seconds."""
-  file = Path(symbolic.__file__).with_name('symbolic_worker.py')
-  pool = workers.Pool(file, num_workers=2, deadline=5.0, memory_bytes=4 << 30)
+  pool = workers.Pool(WORKER, num_workers=2, deadline=5.0, memory_bytes=4 << 30)
 
   def slowest() -> float:
     longest = 0.0
@@ -152,6 +175,42 @@ def programs_a_second(count: int) -> dict[str, list[float]]:
       with ThreadPoolExecutor(2) as pool:
         found[name].append(rate(lambda: list(pool.map(work, range(count))), count))  # noqa: B023
   return found
+
+
+def rollout(rows: Sequence[tuple[Problem, str]], *, group_size: int) -> dict[str, float]:
+  """Returns what scoring a rollout takes: all problems, a group of answers to each.
+
+  Args:
+    rows: problems with their solutions in full.
+    group_size: answers to each: the gold, written in some way, or that of another problem.
+  """
+  rng = random.Random(0)
+  golds = [problem.gold for problem, _ in rows]
+  writings = ('{}', r'\boxed{{{}}}', '${}$', 'x = {}', '{} + 1')
+  responses = [
+    [
+      f'<think>{solution}</think><answer>'
+      + rng.choice(writings).format(rng.choice((problem.gold, rng.choice(golds))))
+      + '</answer>'
+      for _ in range(group_size)
+    ]
+    for problem, solution in rows
+  ]
+  terms = {'accuracy': accuracy, 'format': format, 'language': language, 'tag_count': tag_count}
+  score = combine.weighted(
+    {name: term.reward for name, term in terms.items()}, dict.fromkeys(terms, 1.0)
+  )
+  forget()
+  start = time.perf_counter()
+  scores = score([problem for problem, _ in rows], responses, np.ones((len(rows), group_size)))
+  seconds = time.perf_counter() - start
+  return {
+    'answers': scores.reward_PG.size,
+    'seconds': seconds,
+    **{f'seconds_{name}': each for name, each in scores.seconds.items()},
+    'right': float(scores.terms['accuracy'].mean()),
+    'faults': sum(scores.faults.values()),
+  }
 
 
 def median(values: dict[str, list[float]]) -> dict[str, dict[str, float]]:
