@@ -23,6 +23,15 @@ ROWS = (
   Row(f'{LAYER}.mlp.down_proj.weight', ('{block}/mlp/down',), LINEAR),
 )
 
+_MLP = f'{LAYER}.mlp'
+# Of routed experts, where a family has them.
+EXPERT_ROWS = (
+  Row(f'{_MLP}.gate.weight', ('{block}/moe/router',), LINEAR),
+  Row(f'{_MLP}.experts.{{expert}}.gate_proj.weight', ('{block}/moe/gate',), LINEAR),
+  Row(f'{_MLP}.experts.{{expert}}.up_proj.weight', ('{block}/moe/up',), LINEAR),
+  Row(f'{_MLP}.experts.{{expert}}.down_proj.weight', ('{block}/moe/down',), LINEAR),
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Family:

@@ -19,6 +19,7 @@ _ATTENTION, _MLP, _MODULE = f'{LAYER}.self_attn', f'{LAYER}.mlp', 'model.layers.
 
 ROWS = (
   *decoder.ROWS,
+  *decoder.EXPERT_ROWS,
   Row(f'{_ATTENTION}.q_a_proj.weight', ('{block}/attention/query_down',), LINEAR),
   Row(f'{_ATTENTION}.q_a_layernorm.weight', ('{block}/attention/query_norm/scale',), VECTOR),
   Row(f'{_ATTENTION}.q_b_proj.weight', ('{block}/attention/query_up',), LINEAR),
@@ -29,12 +30,8 @@ ROWS = (
     ('{block}/attention/key_up', '{block}/attention/value_up'),
     LINEAR,
   ),
-  Row(f'{_MLP}.gate.weight', ('{block}/moe/router',), LINEAR),
   # A step of the balance rule is lost in bfloat16, so the bias is float32 in published folders.
   Row(f'{_MLP}.gate.e_score_correction_bias', ('{block}/moe/selection_bias',), VECTOR, wide=True),
-  Row(f'{_MLP}.experts.{{expert}}.gate_proj.weight', ('{block}/moe/gate',), LINEAR),
-  Row(f'{_MLP}.experts.{{expert}}.up_proj.weight', ('{block}/moe/up',), LINEAR),
-  Row(f'{_MLP}.experts.{{expert}}.down_proj.weight', ('{block}/moe/down',), LINEAR),
   Row(f'{_MLP}.shared_experts.gate_proj.weight', ('{block}/moe/shared/gate',), LINEAR),
   Row(f'{_MLP}.shared_experts.up_proj.weight', ('{block}/moe/shared/up',), LINEAR),
   Row(f'{_MLP}.shared_experts.down_proj.weight', ('{block}/moe/shared/down',), LINEAR),

@@ -8,7 +8,14 @@ from r1jax.interop.decoder import Family
 from r1jax.interop.fields import Fields
 from r1jax.model import GQA, ModelConfig
 
-FAMILIES = (deepseek_v3.V3, deepseek_v3.V2, qwen.FAMILY, llama.FAMILY)
+FAMILIES = (
+  deepseek_v3.V3,
+  deepseek_v3.V2,
+  qwen.QWEN_2,
+  qwen.QWEN_3,
+  qwen.QWEN_3_MOE,
+  llama.FAMILY,
+)
 
 
 def read(config_json: Mapping[str, Any]) -> tuple[Family, ModelConfig]:
@@ -57,6 +64,10 @@ def write(config: ModelConfig) -> tuple[Family, dict[str, Any]]:
 
 def _fitting(config: ModelConfig) -> Family:
   if isinstance(config.attention, GQA):
-    return qwen.FAMILY if config.attention.qkv_bias else llama.FAMILY
+    if config.attention.qkv_bias:
+      return qwen.QWEN_2
+    if config.attention.qk_norm:
+      return qwen.QWEN_3 if config.moe is None else qwen.QWEN_3_MOE
+    return llama.FAMILY
   softmax = config.moe is not None and config.moe.scores == 'softmax'
   return deepseek_v3.V2 if softmax else deepseek_v3.V3

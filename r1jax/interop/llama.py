@@ -15,8 +15,17 @@ ROWS = (
 )
 
 
-def read_config(fields: Fields, *, qkv_bias: bool) -> ModelConfig:
-  """Reads a decoder of grouped-query attention; also Qwen's."""
+def read_config(
+  fields: Fields, *, qkv_bias: bool = False, qk_norm: bool = False, **others: Any
+) -> ModelConfig:
+  """Reads a decoder of grouped-query attention; also Qwen's.
+
+  Args:
+    fields: of config.json.
+    qkv_bias: whether the family's queries, keys and values have biases.
+    qk_norm: whether it normalises queries and keys.
+    **others: what the family has read of `ModelConfig` itself.
+  """
   common = decoder.read(fields)
   num_heads = fields.need('num_attention_heads')
   rope = rope_fields.read(fields, interleaved=False, max_positions=common['max_positions'])
@@ -27,8 +36,9 @@ def read_config(fields: Fields, *, qkv_bias: bool) -> ModelConfig:
     num_kv_heads=fields.get('num_key_value_heads', num_heads),
     head_dim=fields.get('head_dim', common['model_dim'] // num_heads),
     qkv_bias=qkv_bias,
+    qk_norm=qk_norm,
   )
-  return ModelConfig(**common, attention=attention, rope=rope)
+  return ModelConfig(**common, attention=attention, rope=rope, **others)
 
 
 def write_config(config: ModelConfig, *, family: str) -> dict[str, Any]:
@@ -36,9 +46,7 @@ def write_config(config: ModelConfig, *, family: str) -> dict[str, Any]:
   attention = config.attention
   assert isinstance(attention, GQA)
   conditions = (
-    (config.moe is None, 'model.moe None'),
     (config.num_mtp == 0, 'model.num_mtp 0'),
-    (not attention.qk_norm, 'model.attention.qk_norm False'),
     (not config.rope.interleaved, 'model.rope.interleaved False'),
     (
       rope_fields.without_mscale(config.rope),
@@ -55,10 +63,11 @@ def write_config(config: ModelConfig, *, family: str) -> dict[str, Any]:
 
 
 def _read(fields: Fields) -> ModelConfig:
-  return read_config(fields, qkv_bias=False)
+  return read_config(fields)
 
 
 def _write(config: ModelConfig) -> dict[str, Any]:
+  refuse_unless('Llama', [(config.moe is None, 'model.moe None')])
   return write_config(config, family='Llama') | {'mlp_bias': False}
 
 

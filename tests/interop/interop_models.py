@@ -65,6 +65,13 @@ CONFIGS = {
   'qwen-yarn': decoder(
     GQA(6, 3, 6, qkv_bias=True), rope=Rope(scaling=Yarn(4.0, original_positions=64))
   ),
+  'qwen3': decoder(GQA(4, 2, 10, qk_norm=True), rope=Rope(theta=1e6), tied=True),
+  'qwen3-moe': decoder(
+    GQA(4, 2, 10, qk_norm=True),
+    rope=Rope(theta=1e6),
+    moe=MoE(8, top_k=3, width=12, scores='softmax', selection_bias=False, group_score_size=1),
+    num_dense_layers=1,
+  ),
   'llama': decoder(
     GQA(4, 2, 8),
     rope=Rope(theta=5e5, scaling=Llama3Scaling(8.0, original_positions=32)),

@@ -265,7 +265,12 @@ def changed(name, **changes):
 
 YARN_OF_GQA = Rope(scaling=Yarn(4.0, original_positions=64, mscale_all_dim=1.0))
 INEXPRESSIBLE: list[tuple[ModelConfig, str]] = [
-  (changed('llama', attention={'qk_norm': True}), 'Llama.*model.attention.qk_norm False'),
+  (changed('qwen', attention={'qk_norm': True}), 'Qwen2.*qkv_bias or qk_norm, not both'),
+  (models.decoder(GQA(4, 2, 8, qkv_bias=True), moe=MoE(8, 2, 12)), 'Qwen2.*model.moe None'),
+  (changed('qwen3-moe', moe={'num_shared': 1}), 'Qwen3 MoE.*model.moe.num_shared 0'),
+  (changed('qwen3-moe', moe={'scores': 'sigmoid'}), "Qwen3 MoE.*model.moe.scores 'softmax'"),
+  (changed('qwen3-moe', moe={'scaling': 2.0}), 'Qwen3 MoE.*model.moe.scaling 1.0'),
+  (changed('qwen3-moe', moe={'num_groups': 2}), 'Qwen3 MoE.*model.moe.num_groups 1'),
   (models.decoder(GQA(4, 2, 8), moe=MoE(8, 2, 12)), 'Llama.*model.moe None'),
   (changed('qwen', num_mtp=1), 'Qwen2.*model.num_mtp 0'),
   (changed('qwen', rope=YARN_OF_GQA), 'Qwen2.*mscale_all_dim 0'),

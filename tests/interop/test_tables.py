@@ -54,7 +54,7 @@ def test_deepseek_v2_lite():
 
 
 def test_qwen():
-  found = shapes(qwen.ROWS, 'qwen2.5-0.5b')
+  found = shapes(qwen.BIAS_ROWS, 'qwen2.5-0.5b')
   assert found['model.layers.23.self_attn.k_proj.weight'] == (128, 896)
   assert found['model.layers.23.self_attn.k_proj.bias'] == (128,)
   assert 'model.layers.23.self_attn.o_proj.bias' not in found
