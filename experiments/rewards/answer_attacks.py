@@ -24,6 +24,7 @@ class Attack:
     gold: the right answer.
     response: the whole response.
     group: of attacks.
+    question: that was asked.
   """
 
   name: str
@@ -31,11 +32,12 @@ class Attack:
   gold: str
   response: str
   group: str
+  question: str = QUESTION
 
   @property
   def problem(self) -> Problem:
     """The question with this gold answer."""
-    return Problem(id=f'attack: {self.name}', question=QUESTION, gold=self.gold)
+    return Problem(id=f'attack: {self.name}', question=self.question, gold=self.gold)
 
 
 def _answers(group: str, *rows: tuple[str, str, str]) -> list[Attack]:
@@ -43,6 +45,14 @@ def _answers(group: str, *rows: tuple[str, str, str]) -> list[Attack]:
   return [
     Attack(name, 'accuracy', gold, f'<think>t</think><answer>{answer}</answer>', group)
     for name, gold, answer in rows
+  ]
+
+
+def _echoes(*rows: tuple[str, str, str, str]) -> list[Attack]:
+  """Attacks that give a question back: name, question, gold, answer."""
+  return [
+    Attack(name, 'accuracy', gold, f'<think>t</think><answer>{answer}</answer>', 'echoes', question)
+    for name, question, gold, answer in rows
   ]
 
 
@@ -125,6 +135,29 @@ ATTACKS = [
     ('Python', '8', '2**3'),
     ('code that would print it', '5', 'print(5)'),
   ),
+  *_echoes(
+    ('a division', 'What is 72/8?', '9', '72/8'),
+    ('a fraction with over', r'Simplify ${24 \over 36}$.', '2/3', '24/36'),
+    ('a division as a fraction', r'Compute $24 \div 36$.', '2/3', '24/36'),
+    ('two numbers as a fraction', 'Which share are 24 of the 36 pupils?', '2/3', '24/36'),
+    ('half reduced', 'Which share is red? Give a common fraction.', '2/3', '4/6'),
+    ('a decimal for the per cent', 'Express 0.35 as a percent.', r'35\%', '.35'),
+    ('a mixed number', r'Write $2\frac{1}{2}$ as a fraction.', r'\frac52', r'2\frac{1}{2}'),
+    ('per cent for the decimal', 'Write 35 percent as a decimal.', '0.35', '35%'),
+    ('scientific notation', r'Write $4.5\times10^5$ in full.', '450000', r'4.5\times10^5'),
+    ('millions', 'Write 2.5 million in figures.', '2500000', '2.5 million'),
+    ('a sum, reordered', 'Factor $2x+2$.', '2(x+1)', '2+2x'),
+    ('a product, reordered', 'Expand $6(x-2)$.', '6x-12', '6(-2+x)'),
+    ('a fraction with a slash', r'Rationalize $\frac{6}{\sqrt{3}}$.', r'2\sqrt3', r'6/\sqrt{3}'),
+    ('a power for a fraction', r'Rationalize $\frac{6}{\sqrt{3}}$.', r'2\sqrt3', r'6\cdot3^{-1/2}'),
+    ('a square, reordered', 'Complete: $3x^2-12x+17$.', '3(x-2)^2+5', '17-12x+3x^2'),
+    ('a nested root', r'Simplify $\sqrt{7+4\sqrt{3}}$.', r'2+\sqrt3', r'\sqrt{4\sqrt3+7}'),
+    ('half factored', 'Factor $x^4-1$.', '(x-1)(x+1)(x^2+1)', '(x^2-1)(x^2+1)'),
+    ('a factor left in', 'Factor $3x^2-3$.', '3(x+1)(x-1)', '(3x+3)(x-1)'),
+    ('an operation as a noun', 'What is 5 factorial?', '5', '5 factorial'),
+    ('an operation as a noun, in Chinese', '求5的平方', '5', '5的平方'),
+    ('another label', 'Given $m + n$, what is $m$?', '12', 'm+n = 12'),
+  ),
   *_answers(
     'near misses',
     ('equal to six digits', r'\frac{1}{2004!}', r'\frac{1}{2006!}'),
@@ -202,6 +235,14 @@ ATTACKS = [
     ('a box in a comment of LaTeX', '5', '<think>t</think>% ' + r'\boxed{5}'),
     ('a box that is denied', '5', r'<think>t</think>It is not $\boxed{5}$'),
     ('either box', '5', r'<think>t</think>$\boxed{4}$ or $\boxed{5}$'),
+    ('a Unicode sign before the box', '5', r'<think>t</think>$−\boxed{5}$'),
+    ('a factor after the box', '5', r'<think>t</think>$\boxed{5}\pi$'),
+    ('a root of the box', '5', r'<think>t</think>$\sqrt\boxed{5}$'),
+    ('a factorial of the box', '5', r'<think>t</think>$\boxed{5}!$'),
+    ('a million boxed fives', '5', r'<think>t</think>\boxed{5} million'),
+    ('half a pair in the box', '5', r'<think>t</think>$(6, \boxed{5})$'),
+    ('a number or the box', '5', r'<think>t</think>6 or $\boxed{5}$'),
+    ('the wrong answer in the box', '5', r'<think>t</think>The wrong answer is $\boxed{5}$'),
     ('nested boxes, the outer one wrong', '5', r'<think>t</think>\boxed{6 \boxed{5}}'),
     ('the wrong answer announced', '5', '<think>t</think>The wrong answer is 5.'),
     ('an answer that is doubted', '5', '<think>t</think>I doubt the answer is 5'),

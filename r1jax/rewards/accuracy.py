@@ -27,7 +27,10 @@ def reward(problem: structs.Problem, response: str) -> float:
     response: all that the assistant said, with what the prompt's template began for it.
   """
   answer, question = extract_answer(response), problem.question
-  if answer is None or not equivalence.math_equal(answer, problem.gold, question=question):
+  if answer is None:
+    return 0.0
+  answer = equivalence.value_asked(answer, question)
+  if not equivalence.math_equal(answer, problem.gold, question=question):
     return 0.0
   return float(not quotation.is_quoted(answer, problem.gold, question))
 

@@ -6,13 +6,11 @@ letters, and only what is left, formulas, by computer algebra. A gold number ask
 is still to be computed, such as the question's own `1/2+1/3`, does not equal 5/6.
 """
 
-import dataclasses
 import functools
-import re
 from collections.abc import Callable
 
 from r1jax.rewards import workers
-from r1jax.rewards.mathematics import notation, quantities, structures, symbolic
+from r1jax.rewards.mathematics import asked, notation, quantities, structures, symbolic
 from r1jax.rewards.mathematics.structures import (
   Blanks,
   Bracketed,
@@ -40,14 +38,25 @@ def math_equal(answer: str, gold: str, *, question: str = '') -> bool:
   by entry; `x = 5` answers 5 where a value is asked for, and `x > 3` is an interval. An empty
   answer equals nothing, not even an empty gold answer.
 
+  Formulas are equal by algebra if the answer is worked out as far as the gold answer: 2 + 3 is not
+  5, (x + 1)(x - 1) not x^2 - 1, nor the other way round, and sin(30°) not 1/2; `symbolic.equal`.
+
   Comparing formulas may be cut short by a deadline: the answer then is not equal, and the fault is
   recorded (`workers.recorded`).
 
   Args:
     answer: what was answered, without tags or box.
     gold: the right answer; the order of the two matters, since the answer may be wider in form.
-    question: whose words the answer may name after a number as what is counted.
+    question: that was asked, if it may tell what is counted, or whether per cent are meant.
+
+  Raises:
+    TypeError: one of them is no text.
   """
+  if not all(isinstance(text, str) for text in (answer, gold, question)):
+    raise TypeError(
+      f'the answer is {answer!r}, the gold answer {gold!r}; both must be text, as in '
+      "math_equal('5', '5')"
+    )
   if not (_is_something(answer) and _is_something(gold)):
     return False
   if max(len(answer), len(gold)) > MAX_LENGTH:
@@ -59,11 +68,24 @@ def math_equal(answer: str, gold: str, *, question: str = '') -> bool:
     return True
   try:
     with symbolic.one_deadline():
-      asked = _structure(gold)
-      return _same(_as_asked(_structure(answer), asked, question), asked)
+      right, found = _structure(gold), _structure(answer)
+      if not isinstance(right, Collection):
+        found = _single(found)
+      if question:
+        found = asked.settle(found, question, is_percentage='%' in gold)
+      return _same(found, right)
   except workers.WorkerError as fault:
     workers.record(fault)
     return False
+
+
+def value_asked(answer: str, question: str) -> str:
+  """Returns the 12 of `m + n = 12` if the question asks for m + n; else the answer as it is."""
+  structure = _structure(_normal(answer))
+  if isinstance(structure, Relation) and structure.signs == ('=',):
+    formula, value = structure.sides
+    return value if asked.asks_for(question, formula) else answer
+  return answer
 
 
 def number(text: str) -> quantities.Quantity | None:
@@ -94,7 +116,9 @@ def check_readable(gold: str) -> None:
     symbolic.check(formula)
 
 
-_WORD = re.compile('[a-z]+|[一-鿿]+')
+_PI = r'\pi'
+# Of integers that are written out for algebra.
+_MAX_BITS = 4 * quantities.MAX_DIGITS
 
 
 def _is_something(text: str) -> bool:
@@ -144,7 +168,7 @@ def _value_text(relation: Relation) -> str | None:
     return None
   for label, value in (relation.sides, relation.sides[::-1]):
     if structures.is_label(label):
-      return value
+      return None if structures.mentions(value, label) else value
   return None
 
 
@@ -159,40 +183,20 @@ def _single(structure: Structure) -> Structure:
   return structure
 
 
-def _as_asked(answer: Structure, gold: Structure, question: str) -> Structure:
-  r"""Returns the answer without what it may have more than a gold answer: `\{5\}`, `5 apples`."""
-  if not isinstance(gold, Collection):
-    answer = _single(answer)
-  return _without_counted(answer, question) if question else answer
-
-
-def _without_counted(structure: Structure, question: str) -> Structure:
-  """Returns a structure without words after its numbers that the question uses, as `5 apples`."""
-  match structure:
-    case quantities.Quantity(_, str(unit)) | Formula(_, str(unit)):
-      is_counted = not quantities.is_measure(unit) and _names(question, unit)
-      return dataclasses.replace(structure, unit=None) if is_counted else structure
-    case Bracketed(items=items) | Collection(items=items) | Blanks(items=items):
-      items = tuple(_without_counted(item, question) for item in items)
-      return dataclasses.replace(structure, items=items)
-  return structure
-
-
-def _names(question: str, unit: str) -> bool:
-  """Returns whether a question uses all words of a unit, be it in the plural."""
-  stems = {quantities.singular(word) for word in _WORD.findall(question.lower())}
-  words = _WORD.findall(unit)
-  return all(word in stems or (not word.isascii() and word in question) for word in words)
-
-
 def _same_words(answer: Structure, gold: Words) -> bool:
   return isinstance(answer, Words) and answer.text == gold.text
 
 
 def _same_formula(answer: Structure, gold: Formula) -> bool:
   if isinstance(answer, quantities.Quantity):
+    if max(answer.value.numerator.bit_length(), answer.value.denominator.bit_length()) > _MAX_BITS:
+      return False
     answer = Formula(_written(answer), answer.unit)
   if not isinstance(answer, Formula) or not quantities.fits(answer.unit, gold.unit):
+    return False
+  if answer.unit != gold.unit and (
+    answer.unit == '%' or (answer.unit == '°' and _PI in answer.text)
+  ):
     return False
   return symbolic.equal(answer=answer.text, gold=gold.text)
 
@@ -262,7 +266,9 @@ def _label(text: str) -> str:
 
 
 def _same_in_order(answers: tuple[Structure, ...], golds: tuple[Structure, ...]) -> bool:
-  return len(answers) == len(golds) and all(_same(a, g) for a, g in zip(answers, golds))
+  if len(answers) != len(golds) or (_are_named(answers) and not _are_named(golds)):
+    return False  # Whether names stand in the right order is not known: `(y=1, x=2)`.
+  return all(_same(a, g) for a, g in zip(answers, golds))
 
 
 def _same_in_any_order(answers: list[Structure], golds: list[Structure]) -> bool:

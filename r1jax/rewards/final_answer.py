@@ -10,39 +10,56 @@ another, two different boxes within a block, or an answer that is taken back, gi
 import re
 
 from r1jax.rewards import equivalence
+from r1jax.rewards.mathematics import notation
 from r1jax.text import tags
 
 _COMMENT_LINE = re.compile(r'^[ \t]*+%.*+$', re.MULTILINE)
 
-# What makes another answer of a box beside it, on its left and on its right.
+# What makes another answer of a box beside it, on its left and on its right: a sign, a factor, a
+# digit, a denial, another answer.
 _WINDOW = 48
 _BEFORE = re.compile(
-  r'(?:[-+/^_.0-9]|(?:\\(?:ne|neq|not|pm|mp|times|cdot|div)|[=(,] *[-+]|≠) *'
-  r"|(?:\b(?:not|never|isn't|wasn't|than)|不是|不为|不等于|并非) *)$",
+  r'(?:[-+/^*0-9±×]|[0-9]\.|\\(?:frac|sqrt)'
+  r'|(?:\\(?:ne|neq|not|pm|mp|times|cdot|div|neg)|[=(,] *[-+]) *'
+  r"|(?:\b(?:not|never|isn't|wasn't|than)|(?:wrong|incorrect) answer (?:is|of))\s*"
+  r'|(?:不是|不为|不等于|并非)\s*'
+  r'|(?:^|[ (=])-?[0-9.]+ *(?:or|或) *|[(\[][^()\[\]]*, *)\Z',
   re.IGNORECASE,
 )
 _AFTER = re.compile(
-  r'[0-9_]|[.,][0-9]|\^(?! *(?:\\circ|\{ *\\circ))|[-+/]'
-  r'| *(?:[-+/]|\\(?:times|cdot|div|pm|mp|ne|neq)(?![a-z])) *(?:[0-9(\\]|[a-z](?![a-z]))'
-  r'| *(?:\\text\{)? *(?:or|或) *\}? *[-$\\0-9(]',
+  r'[0-9_]|[.,][0-9]|\^(?! *(?:\\circ|\{ *\\circ))|[-+/*]'
+  r'|\\(?:pi|sqrt|[cdt]?frac(?! *\{ *\\text)|, ?[0-9]|times|cdot|div|pm|mp|ne|neq)(?![a-z])'
+  r'| *(?:[-+/*]|\\(?:times|cdot|div|pm|mp|ne|neq)(?![a-z])) *(?:[0-9(\\]|[a-z](?![a-z]))'
+  r'| *(?:hundred|thousand|million|billion|trillion|[百千万亿])'
+  r'|,? *(?:\\text\{)? *(?:or|and|或|和) *\}? *[-\\0-9(]',
   re.IGNORECASE,
 )
+_BOLD = re.compile(r'\*\*|__|(?<![\\A-Za-z0-9}])_|_(?=[\s.,]|\Z)')
+_FACTORIAL = re.compile(r'! *(?:\$|\\[)\]])')
 _OR = re.compile(r'[\s,]*(?:\\text\{)?\s*(?:or|或者?|/)[\s}]*', re.IGNORECASE)
 # Boxes in one block that write the same in other ways.
 _MOST_SPELLINGS = 3
 
-_WORD = re.compile('answers?|答案', re.IGNORECASE)
+_WORD = re.compile(
+  r'answers?|答案|(?<![\u4e00-\u9fff])答(?=[：:])|\bans(?=\.?[:：])|\b(?:option|choice)|选项'
+  r'|(?P<chosen>选)[：:]? *(?=[A-H](?![A-Za-z])|[A-H]{2,4}(?![A-Za-z]))',
+  re.IGNORECASE,
+)
+# Where a formula has lines of its own; without the line breaks it is one with what announces it.
+_OPENED = re.compile(r'(\$\$|\\\[)\s*+')
+_CLOSED = re.compile(r'(?<!\s)\s++(\$\$|\\\])')
 # What may stand between the beginning of a sentence and the word.
 _LEAD = re.compile(
   r'(?:(?:so|thus|therefore|hence|finally|then|and|now|consequently|i\.e\.|which means|meaning'
   r'|that is|this means|it follows that|we conclude that|in conclusion|that)\b[ ,:]*+){0,3}'
-  r'(?:(?:the|my|our|this)\b *)?(?:(?:final|correct|right|required|exact)\b *)?'
+  r'(?:(?:the|my|our|this)\b *)?(?:(?:final|correct|right|best|required|exact)\b *)?'
   r'|(?:所以|因此|故|因而|于是|综上|综上所述|最终|最后|那么|则|即|本题|正确|的|，|,){0,6}',
   re.IGNORECASE,
 )
 _IS = re.compile(
   r' *(?:to (?:the|this) (?:question|problem|exercise) *)?'
-  r'(?:(?:is|are|equals|是|为|等于|应为|应该是)(?: equal to)? *[:：]?|[:：=]) *',
+  r'(?:(?:is|are|equals|是|为|等于|应为|应该是)(?: equal to| therefore| thus| then)? *[:：]?'
+  r'|[.】]?[:：=】]) *',
   re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r'[。！]|(?<!\\)!|\.(?=\s|$)')
@@ -100,7 +117,8 @@ def _boxed(text: str, found: list[tags.Box], *, is_block: bool) -> str:
     return ''
   before = _strip(text[max(0, last.start - _WINDOW) : last.start])
   after = _strip(text[last.stop : last.stop + _WINDOW])
-  if last.is_part or _BEFORE.search(before) or _AFTER.match(after):
+  is_factor = _FACTORIAL.match(text, last.stop) is not None
+  if last.is_part or is_factor or _BEFORE.search(before) or _AFTER.match(after):
     return ''
   inner = tags.boxes(last.content)
   is_twice = len(inner) == 1 and len(last.content.strip()) == inner[0].stop - inner[0].start
@@ -113,15 +131,16 @@ def _is_either(text: str, box: tags.Box, other: tags.Box) -> bool:
 
 
 def _strip(text: str) -> str:
-  r"""Returns what stands beside a box without the marks of inline formulas."""
-  return text.replace('$', '').replace(r'\(', '').replace(r'\)', '')
+  r"""Returns what stands beside a box without the marks of formulas and of bold print."""
+  for mark in ('$', r'\(', r'\)', r'\[', r'\]'):
+    text = text.replace(mark, '')
+  return _BOLD.sub('', notation.to_ascii(text))
 
 
 def _announced(text: str) -> str:
   """Returns what the last line announces as the answer, or ''."""
-  lines = [
-    line for line in _HOPE.sub('', text.rstrip()).replace('**', '').split('\n') if line.strip()
-  ]
+  text = _CLOSED.sub(r'\1', _OPENED.sub(r'\1', _HOPE.sub('', text.rstrip()).replace('**', '')))
+  lines = [line for line in text.split('\n') if line.strip()]
   if not lines:
     return ''
   line = lines[-1].strip()
@@ -129,7 +148,7 @@ def _announced(text: str) -> str:
     line = line.rpartition('####')[2].strip()
     return _after_word(line) or line
   heading = _HEADING.fullmatch(lines[-2].strip(_MARKS)) if len(lines) > 1 else None
-  if heading and (heading['colon'] or not heading['verb']):
+  if heading and (heading['colon'] or not heading['verb'] or line.startswith(('$$', r'\['))):
     return line
   return _after_word(line.lstrip(_MARKS))
 
@@ -142,8 +161,8 @@ def _after_word(line: str) -> str:
   if word is None:
     return ''
   lead = line[max(0, word.start() - _LONGEST_LEAD) : word.start()]
-  verb = _IS.match(line, word.end())
-  if not verb or not _LEAD.fullmatch(_SENTENCE_BEGIN.sub('', lead).strip(' *')):
+  verb = _IS.match(line, word.end()) if word['chosen'] is None else word
+  if not verb or not _LEAD.fullmatch(_SENTENCE_BEGIN.sub('', lead).strip(' *【')):
     return ''
   value, *rest = _SENTENCE_END.split(line[verb.end() :], maxsplit=1)
   return '' if rest and rest[0].strip(' *_') else value

@@ -34,7 +34,6 @@ EQUAL = [
   ('1e3', '1000'),
   (r'3\times 10^8', '300,000,000'),
   (BIG + '1', BIG + '1.0'),
-  (f'{BIG}/{BIG}', '1'),
   (r'0.\overline{3}', '1/3'),
   ('50%', '50'),
   ('50%', '0.5'),
@@ -71,6 +70,17 @@ EQUAL = [
   ('q+p', 'p+q'),
   (r'60\pi \text{ cm}^2', r'60\pi'),
   ('1024', '2^{10}'),
+  ('r^{n-1}a', 'ar^{n-1}'),
+  ('P(r+1)^t', 'P(1+r)^t'),
+  ('(b+a)^n', '(a+b)^n'),
+  (r'\frac{a_1(q^n-1)}{q-1}', r'\frac{a_1(1-q^n)}{1-q}'),
+  (r'p^n q^{-m}', r'\frac{p^n}{q^m}'),
+  (r'2½+\sqrt3', r'\frac52+\sqrt3'),
+  (r'2½\pi', r'\frac52\pi'),
+  (r'\sin 70^\circ', r'\cos 20^\circ'),
+  (r'\frac{\ln 3}{\ln 2}', r'\log_2 3'),
+  ('1,000x', '1000x'),
+  (r'\operatorname{arctan}(2)', r'\arctan 2'),
   ('x  +  1', 'x + 1'),
   # Equations and inequalities.
   ('y = x/e', r'$y=\frac{1}{\mathrm{e}}x$'),
@@ -117,6 +127,14 @@ EQUAL = [
   ('E', r'\textbf{(E)}'),
   ('4:30 PM', r'\text{4:30 p.m.}'),
   (r'4210_{5}', '4210_5'),
+  ('no', 'No'),
+  ('(x,y)=(1,2)', '(1,2)'),
+  ('A(1,2)', '(1,2)'),
+  (r'\sin A=\frac35', r'\frac35'),
+  (r'\begin{pmatrix}1\\[4pt]2\end{pmatrix}', r'\begin{pmatrix}1\\2\end{pmatrix}'),
+  (r'\mathbf{R}\setminus\{0\}', r'(-\infty,0)\cup(0,\infty)'),
+  (r'\text{all real numbers}', r'(-\infty,\infty)'),
+  (r'2516_{\text{eight}}', '2516_8'),
   ('①③', r'$\textcircled{1}\textcircled{3}$'),
   ('③、①', '①③'),
   ('(1200)_7', '1200_7'),
@@ -222,6 +240,36 @@ DIFFERENT = [
   ('x+1 sour', 'x+1'),
   ('500%', '5'),
   ('0.5%', '0.5'),
+  # A division that comes out even is still to be done.
+  ('72/8', '9'),
+  (f'{BIG}/{BIG}', '1'),
+  # Numbers too large for algebra.
+  ('1e9999', r'\sqrt{2}'),
+  ('1e-9999', 'x'),
+  (r'2\times10^{5000}', r'x=\sqrt{2}'),
+  # Mixed numbers in formulas.
+  ('x+3 1/4', 'x+1'),
+  ('x^2+1½', 'x^2+1'),
+  (r'2 1/2+\sqrt3', r'\frac32+\sqrt3'),
+  # Names and labels.
+  ('(y=3,x=-2)', '(3,-2)'),
+  ('y=1;x=2', '1;2'),
+  ('x=x^2', 'x^2'),
+  ('2n=n', '2n'),
+  ('NOT=3', '3'),
+  ('no=3', '3'),
+  ('f(it is 4)=3', '3'),
+  ('50=and', r'50\%'),
+  ('on', 'No'),
+  ('x+1_2', 'x+1'),
+  (r'x+\frac{1}{2^{201}}', r'x+\frac{1}{2^{200}}'),
+  (r'\{x|x<1, x>3\}', r'(-\infty,1)\cup(3,\infty)'),
+  ('x<1, y>2', r'(-\infty,1)\cup(2,\infty)'),
+  # Degrees.
+  (r'\cos 20', r'\cos 20^\circ'),
+  (r'\sin 1^\circ', r'\sin 1'),
+  (r'\pi/6 \text{ degrees}', r'\frac{\pi}{6}'),
+  (r'2\pi\text{ percent}', r'2\pi'),
   # Functions that have a closed form.
   (r'\sin(\pi/3)', r'\frac{\sqrt{3}}{2}'),
   (r'|\sqrt{2}|', r'\sqrt{2}'),
@@ -267,6 +315,12 @@ def test_empty_answer_equals_nothing(empty):
   for gold in ('72', 'Paris', '', ' ', empty):
     assert not math_equal(empty, gold)
     assert not math_equal(gold, empty)
+
+
+@pytest.mark.parametrize('pair', [(5, '5'), ('5', 5), (None, '5')])
+def test_what_is_no_text_is_an_error(pair):
+  with pytest.raises(TypeError, match='both must be text'):
+    math_equal(*pair)
 
 
 def test_public_name():

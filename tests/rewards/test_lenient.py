@@ -15,7 +15,7 @@ PROBLEM = structs.Problem(id='p', question='?', gold='72')
     ('答案是72。', 1.0),
     ('<think>never closed 72', 1.0),
     ('<answer>71</answer> 72', 1.0),
-    ('\\boxed{\\frac{144}{2}}', 1.0),
+    ('\\boxed{\\frac{72}{1}}', 1.0),
     ('<answer>72</answer> 71', 0.0),
     ('-72', 0.0),
     ('0.72', 0.0),

@@ -50,7 +50,7 @@ _NOTHING = re.compile(
   r'|\\(?:left|right|middle|[bB]igg?[lrm]?|displaystyle|textstyle|limits|rm|bf|it)(?![A-Za-z])'
 )
 # `$\text{(B) }$` before a value: the letter of a choice whose value is the answer.
-_CHOICE = re.compile(r'\\text\{ ?\([A-H]\) ?\} ?(?=[^ ])')
+_CHOICE = re.compile(r'(?:\\text\{ ?\([A-H]\) ?\}|\([A-H]\) ) ?(?=[^ ])')
 # `B)` and `B.`.
 _LETTERED = re.compile(r'([A-H])[).]')
 # A set of numbers; after a sign of membership its letter may stand bare.
@@ -86,6 +86,18 @@ _ARGUMENT = r'(?:\{([^{}]*)\}|([0-9A-Za-z]|\\pi(?![A-Za-z])))'
 _FRACTION = re.compile(rf'\\frac\s*+{_ARGUMENT}\s*+{_ARGUMENT}')
 _CIRCLED = re.compile(r'\\textcircled\{([1-9])\}')
 _PI = re.compile(r'(?<![\\A-Za-z])pi(?![A-Za-z])')
+# `2 1/2`, within a formula too; `{1 \over 2}`.
+_MIXED = re.compile(r'(?<![0-9.,/])([0-9]{1,9}) ([0-9]{1,9}) ?/ ?([0-9]{1,9})(?![0-9.])')
+_OVER = re.compile(r'\{([^{}\\]*)\\over(?![A-Za-z])([^{}]*)\}')
+# What only colours or sizes, and the space between rows.
+_LOOKS = re.compile(
+  r'\\(?:textcolor|color)\{[a-z]+\}|\\(?:large|Large|LARGE|huge|normalsize|small)(?![A-Za-z])'
+)
+_ROW_END = re.compile(r'\\\\ ?\[[0-9.]{1,6} ?[a-z]{2}\]')
+_FUNCTION = re.compile(
+  r'\\text\{ ?(arcsin|arccos|arctan|sinh|cosh|tanh|gcd|lcm|max|min|cot|sec|csc|lg) ?\}'
+  r'(?= ?[({\\0-9A-Za-z])'
+)
 _WORDLESS_SPACE = re.compile(
   r'(?<![0-9A-Za-z]) | (?![0-9A-Za-z])|(?<=[0-9]) (?=[A-Za-z](?![A-Za-z]))'
 )
@@ -97,19 +109,22 @@ def normalise(text: str) -> str:
   What may stand around it (LaTeX's wrappers, bold print, one full stop) is taken off.
   """
   if not text.isascii():
-    text = _ascii(text)
+    text = to_ascii(text)
   text = trim(text)
+  text = _ROW_END.sub(r'\\\\', _LOOKS.sub('', text))
   text = _SPACE.sub(' ', _NOTHING.sub('', text)).replace(r'\%', '%').replace('^°', '°')
   text = _UPRIGHT.sub(r'\\text', _LETTER.sub(r'\1', text))
   for macro, to in _MACROS:
     text = macro.sub(to, text)
-  text = _TEXT.sub(r'\\text', text)
+  text = _FUNCTION.sub(r'\\\1 ', _TEXT.sub(r'\\text', text))
   text = _ROOT_OF.sub(r'\\sqrt{\1}', _ROOT.sub(r'\\sqrt{\1}', _PI.sub(r'\\pi', text)))
   text = _CIRCLED.sub(lambda m: chr(ord('①') + int(m[1]) - 1), text)
   text = _MEMBER.sub(r'\\in \\mathbb{\1}', _CIRCLES.sub(r'\1,', text))
   text = _RAISED.sub(r'\1{\2}', text)
-  text = _FRACTION.sub(_braced_fraction, text)
-  text = trim(_CHOICE.sub('', text, count=1) if text.startswith(r'\text') else text)
+  text = _OVER.sub(r'\\frac{\1}{\2}', _FRACTION.sub(_braced_fraction, text))
+  text = _MIXED.sub(r'\1\\frac{\2}{\3}', text)
+  choice = _CHOICE.match(text)
+  text = trim(text[choice.end() :] if choice else text)
   text = text.removeprefix('=').lstrip()  # `= 5`, after what was asked for.
   return lettered[1] if (lettered := _LETTERED.fullmatch(text)) else text
 
@@ -130,7 +145,7 @@ def squeeze(text: str) -> str:
   return _WORDLESS_SPACE.sub('', text)
 
 
-def _ascii(text: str) -> str:
+def to_ascii(text: str) -> str:
   """Returns the text with ASCII for what has the same meaning in Unicode."""
   text = _SUPERSCRIPT.sub(lambda m: f'^{{{m.group().translate(_SCRIPT_DIGITS)}}}', text)
   text = _SUBSCRIPT.sub(lambda m: f'_{{{m.group().translate(_SCRIPT_DIGITS)}}}', text)

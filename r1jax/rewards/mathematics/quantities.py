@@ -64,15 +64,17 @@ _NO_UNITS = frozenset(
     r'\S+',
     """
     a about above all almost am an and any approximately are around at be below billion but by
-    correct cosh cubed double doubled dozen eighth else false fewer fifth for fourth from greater
-    half halve hundred hundredth if in incorrect into is it least less maybe million minus more most
-    negative ninth no none nor not of off on or out over pi plus pm possibly quarter recurring
-    repeating root seventh sinh sixth smaller some sqrt squared tanh tenth than the then there third
-    thousand thousandth times to trillion triple true twice under up was were wrong yes
-    倍 或 和 与 以上 以下 左右 不是 不对 多 几 半 点 分之
+    correct cos cosh cubed double doubled dozen eighth eleventh else exp factorial false fewer
+    fifth for fourth from gcd greater half halve hundred hundredth if in incorrect into is it
+    lcm least less lim log max maybe million min minus mod most negative ninth no none nor not
+    off on or out over pi plus pm possibly quarter recurring repeating root seventh sin sinh
+    sixth smaller some sqrt squared tan tanh tenth than the then there third thousand thousandth
+    to trillion triple true twelfth twentieth twice under up was were wrong yes
     """,
   )
 )
+# The same in Chinese: a word that has one of these characters.
+_NO_CHINESE_UNITS = frozenset('或和与以上下左右不非否错误对多几半点又乘除加减方折成')
 # `1.5 million`, `3 万元`; not the 千 of 千米.
 _MULTIPLES = {'hundred': 100, 'thousand': 10**3, 'million': 10**6, 'billion': 10**9}
 _MULTIPLES |= {'trillion': 10**12, '百': 100, '千': 10**3, '万': 10**4, '百万': 10**6, '亿': 10**8}
@@ -103,9 +105,13 @@ _EXPONENT = re.compile(
   r'| ?(?:\\times|\\cdot|\*|x) ?10(?:\^|\*\*) ?'
   r'(?:\{ ?([-+]?[0-9]{1,4}) ?\}|([-+]?[0-9]{1,4}))(?![0-9])'
 )
-# As 0.1\overline{6}.
-RECURRING = re.compile(r'([0-9]{1,20})\.([0-9]{0,20})\\(?:overline|bar|dot)\{([0-9]{1,20})\}')
+_RECURRING = re.compile(r'([0-9]{1,20})\.([0-9]{0,20})\\(?:overline|bar|dot)\{([0-9]{1,20})\}')
 _TEXT = re.compile(r'\\text\{([^{}]*)\}')
+_PERCENT = re.compile(r' ?(?:%|per ?cent)')
+# Characters of a number in a longer text.
+_WINDOW = 64
+# As in `12 (apples)`.
+_IN_BRACKETS = re.compile(r' ?(?:\\text\{ ?)?\(([^()]*)\)(?: ?\})?')
 _POWER = re.compile(r'\^\{([23])\}$')
 _CHINESE = re.compile('[一-鿿]{1,4}')
 
@@ -117,10 +123,12 @@ class Quantity:
   Attributes:
     value: exact; of `33%` it is 33.
     unit: in one spelling, such as 'cm^2' for square centimetres; None if there is none.
+    is_undone: whether it is written as a division that comes out even, as `72/8`.
   """
 
   value: Fraction
   unit: str | None = None
+  is_undone: bool = False
 
 
 def equal(answer: Quantity, gold: Quantity) -> bool:
@@ -129,9 +137,10 @@ def equal(answer: Quantity, gold: Quantity) -> bool:
   A unit of the gold answer is taken for granted in the answer; so is a unit of measurement that
   only the answer names, but no other word: `5 m` is 5, and `5 wrong` is not. For a gold percentage
   both the number of per cent and the share will do. Where only the answer is one, a gold number up
-  to 1 is taken for a share: `50%` is 0.5, and `500%` is not 5, but `5%` is.
+  to 1 is taken for a share: `50%` is 0.5, and `500%` is not 5, but `5%` is. A division that comes
+  out even is no number where the gold answer is one.
   """
-  if not fits(answer.unit, gold.unit):
+  if not fits(answer.unit, gold.unit) or answer.is_undone > gold.is_undone:
     return False
   if answer.unit == '%' and gold.unit is None and abs(gold.value) <= 1:
     return answer.value == 100 * gold.value
@@ -163,6 +172,7 @@ def read(text: str) -> Quantity | None:
   currency, text = _currency(text)
   if currency and not sign:
     sign, text = _sign(text)
+  is_undone = _comes_out_even(text)
   value, text = _number(text)
   if value is None:
     return None
@@ -171,7 +181,32 @@ def read(text: str) -> Quantity | None:
     value, unit = value * _MULTIPLES[multiple[1]], read_unit(text[multiple.end() :])
   if currency and unit is not None:
     unit = currency if unit in ('', currency) else currency + unit if unit[0] == '/' else None
-  return None if unit is None else Quantity(-value if sign == '-' else value, unit or None)
+  if unit is None:
+    return None
+  return Quantity(-value if sign == '-' else value, unit or None, is_undone)
+
+
+def find(text: str) -> list[tuple[str, Quantity]]:
+  """Returns the numbers in a text with what they are written as; per cent as unit, and no other."""
+  found = []
+  for match in (*tags.NUMBER.finditer(text), *_RECURRING.finditer(text)):
+    sign, window = _sign(text[match.start() : match.start() + _WINDOW])
+    value, rest = _number(window)
+    if value is None:
+      continue
+    if multiple := _MULTIPLE.match(rest):
+      value, rest = value * _MULTIPLES[multiple[1]], rest[multiple.end() :]
+    unit = '%' if _PERCENT.match(rest) else None
+    written = sign + window[: len(window) - len(rest)]
+    found.append((written, Quantity(-value if sign == '-' else value, unit)))
+  return found
+
+
+def _comes_out_even(text: str) -> bool:
+  """Returns whether a text begins with a division that leaves nothing, but by 1."""
+  found = _FRACTION.match(text) or _SLASHED.match(text)
+  denominator = abs(int(_bare(found[4]))) if found else 1
+  return denominator > 1 and found is not None and int(_bare(found[2])) % denominator == 0
 
 
 def _ends(number: int) -> str:
@@ -201,7 +236,7 @@ def _number(text: str) -> tuple[Fraction | None, str]:
     part, after = _fraction(rest) or (None, rest)
     if part is not None and (integer[2] or rest.startswith('\\')) and 0 <= part < 1:
       return int(_bare(integer[1])) + part, after
-  if recurring := RECURRING.match(text):
+  if recurring := _RECURRING.match(text):
     whole, fixed, period = recurring.groups()
     shift, cycle = 10 ** len(fixed), 10 ** len(period) - 1
     value = int(whole + fixed) + Fraction(int(period), cycle)
@@ -234,6 +269,8 @@ def read_unit(text: str) -> str | None:
     return ''
   if len(text) > MAX_UNIT:
     return None
+  if bracketed := _IN_BRACKETS.fullmatch(text):
+    text = f' {bracketed[1]}'
   marked = _TEXT.search(text) is not None
   apart = marked or text.startswith(' ')
   text = ' '.join(_TEXT.sub(r' \1 ', text).split()).replace(' ^', '^').rstrip('.')
@@ -265,7 +302,11 @@ def _measure(text: str, marked: bool, apart: bool) -> str | None:
     power, words[0] = '^3' if words[0][0] == '立' else '^2', words[0][2:]
   if words and (raised := _POWER.search(words[-1])):
     power, words[-1] = '^' + raised[1], words[-1][: raised.start()]
-  if not 1 <= len(words) <= MAX_UNIT_WORDS or not all(_is_unit(w, marked, apart) for w in words):
+  # As in `scoops of ice cream`.
+  most = MAX_UNIT_WORDS + 2 * ('of' in words[1:-1])
+  if not 1 <= len(words) <= most or words[0] == 'of' or words[-1] == 'of':
+    return None
+  if not all(word == 'of' or _is_unit(word, marked, apart) for word in words):
     return None
   return (
     ' '.join(_UNITS.get(word) or _UNITS.get(singular(word)) or singular(word) for word in words)
@@ -278,13 +319,14 @@ def _is_unit(word: str, marked: bool, apart: bool) -> bool:
   if word in _NO_UNITS or singular(word) in _NO_UNITS:
     return False
   if not word.isascii():
-    return word in _UNITS or (bool(_CHINESE.fullmatch(word)) and word[0] not in '十百千万亿')
+    is_noun = bool(_CHINESE.fullmatch(word)) and not _NO_CHINESE_UNITS & set(word)
+    return word in _UNITS or (is_noun and word[0] not in '十百千万亿')
   if len(word) == 1:
     # A letter that stands bare is a variable: `5m` is no length, `5 m` and `5\text{ m}` are.
     return (marked and word in _UNITS) or (apart and word in _LETTERS)
   if word in _UNITS or singular(word) in _UNITS:
     return True
-  return word.isalpha() and apart and (marked or len(word) > 3)
+  return word.isalpha() and apart and (marked or len(word) > 2)
 
 
 def singular(word: str) -> str:

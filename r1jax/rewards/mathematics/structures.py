@@ -122,11 +122,14 @@ _TURNED = {'>': '<', r'\ge': r'\le'}
 _NAME = re.compile(
   r"(?:[A-Za-z](?![A-Za-z])|\\(?:alpha|beta|gamma|delta|theta|lambda|mu|phi|omega))(?:_\{\w+\})?'*"
 )
+_ARGUMENTS = r"\((?:[A-Za-z]|[0-9]{1,6})'?(?: ?[,|] ?(?:[A-Za-z]|[0-9]{1,6})'?){0,3}\)"
 # What a value is given to: `x`, `f(x)`, `AB`, `\angle ABC`, `|CD|`, `P(A|B)`, `\text{area}`.
 _LABEL = re.compile(
-  rf"(?:{_NAME.pattern}|[A-Z]{{1,3}})(?:_\{{\w+\}}|'|\([A-Za-z0-9, |']{{1,20}}\))*"
-  r'|\|[A-Z]{1,2} ?[A-Z]?\|'
-  r'|\\(?:angle|triangle|overline|vec|widehat|overrightarrow) ?\{?[A-Z]{1,3}\}?'
+  rf"(?:{_NAME.pattern}|(?-i:(?!NOT?\b)[A-Z]{{1,3}}))(?:_\{{\w+\}}|'|{_ARGUMENTS})*"
+  r'|\|(?-i:[A-Z]{1,2} ?[A-Z]?)\|'
+  r'|\\(?:angle|triangle|overline|vec|widehat|overrightarrow) ?\{?(?-i:[A-Z]{1,3})\}?'
+  r'|\\(?:sin|cos|tan|cot) ?(?:\\angle ?)?(?-i:[A-Z]{1,3})'
+  rf'|\( ?{_NAME.pattern}(?: ?, ?{_NAME.pattern}){{1,3}} ?\)'
   r'|(?:\\text\{ *)?(?:the )?(?:answer|area|perimeter|volume|length|width|height|radius|slope|sum'
   r'|product|total|probability|distance|speed|time|cost|price|number|mean|average|median|range)'
   r'(?: *\})?'
@@ -135,16 +138,27 @@ _LABEL = re.compile(
 )
 _BUILDER = re.compile(rf'{_NAME.pattern}(?: *\\in *\\mathbb\{{R\}})? *[|:] *(.+)')
 _CONDITION = re.compile(r'[<>=]|\\(?:le|ge|ne|in|lt|gt)(?![A-Za-z])')
-_REALS = re.compile(r'\\mathbb\{R\}(?: *(?:\\setminus|\\backslash|\\) *(\\\{.+\\\}))?')
+_REALS = re.compile(
+  r'all real numbers|全体实数|(?:\\mathbb\{R\}|R(?= *\\(?:setminus|backslash)))'
+  r'(?: *(?:\\setminus|\\backslash|\\) *(\\\{.+\\\}))?'
+)
+# A point with its name, as `A(1, 2)`.
+_POINT = re.compile(r'(?!P)[A-Z] ?(\(.+\))')
+_COMMA_AMONG = re.compile(r'\([^()]*,[^()]*\)')
+_NO = re.compile('[Nn][Oo]|[A-Z][a-z]')
+# An item's thousands, before a name or root.
+_THOUSANDS_OF = re.compile(r'(?<![0-9.,])([1-9][0-9]{0,2}(?:,[0-9]{3})+)(?=[A-Za-z\\])')
 _MATRIX = re.compile(r'\\begin\{([pb]?matrix|array)\}(?:\{[lcr| ]+\})?(.*)\\end\{\1\}')
 _TEXT = re.compile(r'\\text\{([^{}]*)\}')
 # Times of day, and ratios.
 _CLOCK = re.compile(r'[0-9]{1,4}(?:(?: ?: ?[0-9]{1,4})+(?: *[apAP]\.?[mM]\.?)?| *[apAP]\.?[mM]\.?)')
 # In another base; its value would be that of the question.
-_NUMERAL = re.compile(r'\(?(-? ?[0-9][0-9A-Fa-f]*)\)?_\{(?:\\text\{)? *([0-9]+|[a-z]+) *\}?\}')
+_NUMERAL = re.compile(
+  r'\(?(-? ?[0-9][0-9A-Fa-f]*(?:\.[0-9A-Fa-f]+)?)\)?_\{(?:\\text\{)? *([0-9]+|[a-z]+) *\}?\}'
+)
 _UNIT = re.compile(r'(?: +[A-Za-z]{2,20}+| *\\text\{[^{}]*\})(?:\^\{[23]\})?$')
 # Of an abbreviation, as in `p.m.`; not that of 1.5.
-_POINT = re.compile(r'(?<![0-9])\.|\.(?![0-9])')
+_DOT = re.compile(r'(?<![0-9])\.|\.(?![0-9])')
 _WORD = re.compile(r'[A-Za-z]{3}|[^\W\d_a-zA-Z]')
 # Three letters that may be names of numbers or points.
 _THREE = re.compile(r'(?!(?i:yes|odd))(?:[a-z]{3}|[A-Z]{3})(?:-.*)?')
@@ -160,7 +174,7 @@ def read(text: str, *, depth: int = 0) -> Structure:
     text: the whole answer, or an item of it.
     depth: of the item within structures.
   """
-  text = notation.trim(text)
+  text = _THOUSANDS_OF.sub(lambda number: number[0].replace(',', ''), notation.trim(text))
   if (quantity := quantities.read(text)) is not None:
     return quantity
   if len(text) > MAX_LENGTH or depth > MAX_DEPTH or (outline := _outline(text)) is None:
@@ -231,9 +245,10 @@ def _list(text: str, outline: list[_Place], depth: int) -> Structure | None:
   parts = _split(text, outline, (',',))
   items = _items(parts, depth) if len(parts) > 1 else None
   if items and all(_is_region(item) for item in items):
-    # `x < 1 or x > 2`; but `x > 1 and x < 2` is what both allow.
-    named = any(isinstance(item, Bracketed) and item.name for item in items)
-    return Collection('both' if named and any(conjunctions) else 'union', items)
+    # `x < 1 or x > 2`; but `x > 1 and x < 2` is what both allow, and so is `x > 1, y < 2`.
+    names = {item.name for item in items if isinstance(item, Bracketed)} - {None}
+    both = len(names) > 1 or (names and any(conjunctions))
+    return Collection('both' if both else 'union', items)
   return Collection('set', items) if items else None
 
 
@@ -300,7 +315,7 @@ def _interval(signs: list[str], sides: list[str], depth: int) -> Structure | Non
   if len(sides) != 3:
     return None
   low, name, high = sides
-  if not _NAME.fullmatch(name) or _mentions(low + ' ' + high, name):
+  if not _NAME.fullmatch(name) or mentions(low + ' ' + high, name):
     return None
   items = (read(low, depth=depth + 1), read(high, depth=depth + 1))
   return Bracketed('(' if signs[0] == '<' else '[', items, ')' if signs[1] == '<' else ']', name)
@@ -309,7 +324,7 @@ def _interval(signs: list[str], sides: list[str], depth: int) -> Structure | Non
 def _all_but(sides: list[str], depth: int) -> Structure | None:
   r"""Reads `x \ne 3` as two intervals."""
   name, value = sides
-  if not _NAME.fullmatch(name) or _mentions(value, name):
+  if not _NAME.fullmatch(name) or mentions(value, name):
     return None
   return _between((read(value, depth=depth + 1),), name)
 
@@ -335,7 +350,8 @@ def _between(points: tuple[Structure, ...], name: str | None = None) -> Structur
   return Collection('union', intervals) if points else intervals[0]
 
 
-def _mentions(text: str, name: str) -> bool:
+def mentions(text: str, name: str) -> bool:
+  """Returns whether a name stands in a text."""
   return re.search(rf'(?<![A-Za-z\\]){re.escape(name)}(?![A-Za-z])', text) is not None
 
 
@@ -345,6 +361,9 @@ def is_label(text: str) -> bool:
 
 
 def _bracketed(text: str, outline: list[_Place], depth: int) -> Structure | None:
+  point = _POINT.fullmatch(text)
+  if point and _COMMA_AMONG.search(point[1]):
+    return read(point[1], depth=depth + 1)
   if len(outline) != 2 or outline[0].token not in _OPENING or outline[0].start:
     return None
   opening, closing = _OPENING[outline[0].token], _CLOSING.get(outline[1].token)
@@ -367,7 +386,12 @@ def _bracketed(text: str, outline: list[_Place], depth: int) -> Structure | None
 
 def _set(inner: str, parts: list[str], depth: int) -> Structure | None:
   if built := _BUILDER.fullmatch(inner):
-    return read(built[1], depth=depth + 1) if _CONDITION.search(built[1]) else None
+    if not _CONDITION.search(built[1]):
+      return None
+    condition = read(built[1], depth=depth + 1)
+    if isinstance(condition, Collection) and len(parts) > 1:
+      return Collection('both', condition.items)
+    return condition
   items = _items(parts, depth)
   return Collection('set', items) if items else None
 
@@ -389,14 +413,18 @@ def _matrix(text: str, outline: list[_Place], depth: int) -> Structure | None:
 
 def _words(text: str) -> Words | None:
   if numeral := _NUMERAL.fullmatch(text):
-    return Words(f'{numeral[1]} in base {numeral[2]}'.casefold())
+    named = quantities.read(numeral[2])
+    base = numeral[2] if named is None else named.value
+    return Words(f'{numeral[1]} in base {base}'.casefold())
   plain = ' '.join(_TEXT.sub(r' \1 ', text).split())
+  if _NO.fullmatch(plain):
+    return Words(plain.casefold())
   if _NOT_WORDS.search(plain) or not (_WORD.search(plain) or _CLOCK.fullmatch(plain)):
     return None
   plain = plain.replace(' :', ':').replace(': ', ':')
   if _THREE.fullmatch(plain):
     return Words(plain) if plain.isalpha() else None
-  return Words(_POINT.sub('', plain.casefold()).replace('’', "'").strip(' \'"“”,!?！？:'))
+  return Words(_DOT.sub('', plain.casefold()).replace('’', "'").strip(' \'"“”,!?！？:'))
 
 
 def _formula(text: str) -> Formula:

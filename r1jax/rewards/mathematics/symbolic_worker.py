@@ -57,6 +57,12 @@ KNOWN = re.compile(
 )
 # The parser takes it for the imaginary unit; it stands for a name nobody uses.
 CAPITAL_I = re.compile(r'(\\[A-Za-z]+)|I')
+# The parser passes over the index of a number, and over degrees.
+DROPPED = re.compile('[0-9)]_')
+MIXED = re.compile(r'(?<![0-9.^_])([0-9]{1,9})\\frac\{([0-9]{1,9})\}\{([0-9]{1,9})\}')
+DEGREES = re.compile(
+  r'(\\(?:sin|cos|tan|cot|sec|csc)(?:\^\{[0-9]\})?) ?\(?([0-9.]+|[A-Za-z])\^\{\\circ\}\)?'
+)
 UNEVALUATED = (sympy.Integral, sympy.Sum, sympy.Product, sympy.Limit, sympy.Derivative)
 
 
@@ -72,7 +78,7 @@ def equal(answer: str, gold: str) -> bool:
     return False
   if size(a) > LONGER * size(g) + SLACK or pending(answer, a) > pending(gold, g):
     return False
-  if is_product(a) != is_product(g) or products(a) > products(g):
+  if is_product(a) != is_product(g) or products(a) > products(g) or is_factored_less(a, g):
     return False
   return same_value(a, g)
 
@@ -134,12 +140,20 @@ def has_simpler_roots(answer: str, gold: str) -> bool:
 
 
 def unsimplified_roots(formula: sympy.Expr) -> int:
-  """Returns how many roots of numbers hold a power, as that of 8 or 1/4."""
+  """Returns how many roots of numbers hold a power, as that of 8 or 1/4, or stand below a line."""
   return sum(
-    is_root(node) and not isinstance(node.func(*node.args), sympy.Pow)
+    (is_root(node) and not isinstance(node.func(*node.args), sympy.Pow)) or has_root_below(node)
     for node in sympy.preorder_traversal(formula)
     if isinstance(node, sympy.Expr)
   )
+
+
+def has_root_below(node: sympy.Expr) -> bool:
+  """Returns whether a node is a power below a fraction's line that has a root of a number."""
+  if not is_inverse(node) or node.free_symbols:
+    return False
+  base, exponent = node.args
+  return not exponent.is_Integer or any(map(is_root, sympy.preorder_traversal(base)))
 
 
 def check(formula: str) -> str:
@@ -159,9 +173,11 @@ def difference(left: str, right: str) -> sympy.Expr:
 @functools.lru_cache(maxsize=4096)
 def parse(text: str) -> sympy.Expr:
   """Returns the formula, nothing in it worked out, decimals as fractions."""
-  if not KNOWN.fullmatch(text):
+  if not KNOWN.fullmatch(text) or DROPPED.search(text):
     raise UnreadableError('it has signs that are not known')
   named = CAPITAL_I.sub(lambda match: match[1] or r'\Upsilon ', text)
+  named = MIXED.sub(improper, named)
+  named = DEGREES.sub(r'\1(\2\\cdot\\frac{\\pi}{180})', named)
   try:
     parsed = latex2sympy(named, normalization_config=SPELLING, conversion_config=READING)
   except MemoryError:
@@ -175,9 +191,17 @@ def parse(text: str) -> sympy.Expr:
     return parsed.xreplace({**CONSTANTS, **exact})
 
 
+def improper(mixed: re.Match[str]) -> str:
+  r"""Returns a mixed number as a fraction: `2\frac{1}{2}` is 5/2, and no product."""
+  whole, numerator, denominator = map(int, mixed.groups())
+  if numerator >= denominator:
+    return mixed[0]
+  return f'\\frac{{{whole * denominator + numerator}}}{{{denominator}}}'
+
+
 def size(formula: sympy.Expr) -> int:
   """Returns the number of numbers, names and functions in a formula."""
-  return sum(1 for _ in sympy.preorder_traversal(formula))
+  return sum(node != sympy.E for node in sympy.preorder_traversal(formula))
 
 
 def pending(text: str, formula: sympy.Expr) -> int:
@@ -341,6 +365,26 @@ def is_product(formula: sympy.Expr) -> bool:
   return has_sum and count > 1
 
 
+def is_factored_less(a: sympy.Expr, g: sympy.Expr) -> bool:
+  """Returns whether a product has fewer factors than another, or a number yet to be taken out."""
+  if not is_product(g):
+    return False
+  (factors_a, number_a), (factors_g, number_g) = count_factors(a), count_factors(g)
+  return factors_a < factors_g or (abs(number_a) == 1 != abs(number_g))
+
+
+def count_factors(product: sympy.Expr) -> tuple[int, sympy.Expr]:
+  """Returns how many factors have variables, each as often as it stands, and the number before."""
+  count, number = 0, sympy.S.One
+  for factor in factors_of(product):
+    power = factor.args[1] if isinstance(factor, sympy.Pow) else sympy.S.One
+    if not factor.free_symbols:
+      number *= factor
+    elif power.is_Integer and power > 0:
+      count += int(power)
+  return count, number
+
+
 def same_value(a: sympy.Expr, g: sympy.Expr) -> bool:
   """Returns whether two formulas have the same value for all values of their variables."""
   names = a.free_symbols | g.free_symbols
@@ -348,6 +392,8 @@ def same_value(a: sympy.Expr, g: sympy.Expr) -> bool:
   known = [pair for pair in pairs if None not in pair]
   if len(known) < (ENOUGH if names else 1) or not all(agree(*pair) for pair in known):
     return False
+  if attempt(lambda: sympy.expand(a.doit() - g.doit()).is_number and bool(names)):
+    return attempt(lambda: sympy.expand(a.doit() - g.doit()) == 0) is True
   # The alarms of math-verify are for the main thread of a program that has time; ours is killed.
   if not verify(g, a, float_rounding=DIGITS, numeric_precision=DIGITS, timeout_seconds=None):
     return False
@@ -367,7 +413,8 @@ def points(names: set[sympy.Symbol]) -> list[dict[sympy.Symbol, sympy.Rational]]
 
 def numeric(formula: sympy.Expr, values: dict) -> sympy.Expr | None:
   """Returns the value of a formula to many digits, or None if it has none."""
-  value = attempt(lambda: formula.subs(values).evalf(WORKING_DIGITS))
+  # Not by putting the numbers in: exact powers of fractions take long.
+  value = attempt(lambda: formula.evalf(WORKING_DIGITS, subs=values))
   return value if value is not None and value.is_number and value.is_finite else None
 
 

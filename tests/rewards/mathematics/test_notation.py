@@ -44,7 +44,7 @@ from r1jax.rewards.mathematics import notation
     ('3pi', r'3\pi'),
     ('spin', 'spin'),
     ('x²⁻¹', 'x^{2}^{-1}'),
-    ('2½', '2 1/2'),
+    ('2½', r'2\frac{1}{2}'),
     ('①③', '①,③'),
     (r'\textcircled{1}\textcircled{3}', '①,③'),
     ('（3，4）', '(3,4)'),

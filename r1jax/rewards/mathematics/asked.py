@@ -1,0 +1,74 @@
+"""What a question says about the form of its answer: what is counted, per cent, what is asked for.
+
+Questions are texts as they were asked; answers are structures of normalised texts.
+"""
+
+import dataclasses
+import re
+from fractions import Fraction
+
+from r1jax.rewards.mathematics import notation, quantities
+from r1jax.rewards.mathematics.structures import (
+  Blanks,
+  Bracketed,
+  Collection,
+  Formula,
+  Structure,
+)
+
+_WORD = re.compile('[a-z]+|[一-鿿]')
+# Before a formula whose value is asked for.
+_ASKED = re.compile(
+  r'(?:find|compute|evaluate|determine|calculate|what is|value of|求)[^.$]{0,40}\$?\s*$',
+  re.IGNORECASE,
+)
+_PERCENT = re.compile('%|per ?cent|百分|折', re.IGNORECASE)
+_PERCENT_ASKED = re.compile(
+  'what per ?cent|how many per ?cent|percentage|百分之几|百分比', re.IGNORECASE
+)
+
+
+def asks_for(question: str, formula: str) -> bool:
+  """Returns whether a question asks for the value of a formula, as for `m+n`."""
+  asked, formula = (notation.squeeze(notation.normalise(text)) for text in (question, formula))
+  places = re.finditer(rf'(?<![A-Za-z0-9]){re.escape(formula)}(?![A-Za-z0-9^_])', asked)
+  has_name = re.search('[A-Za-z]', formula) is not None
+  return has_name and any(_ASKED.search(asked, 0, place.start()) for place in places)
+
+
+def settle(answer: Structure, question: str, *, is_percentage: bool) -> Structure:
+  """Returns an answer whose numbers have no unit that the question makes needless or another.
+
+  What the question counts is dropped, as the apples of `5 apples`. Per cent are dropped where the
+  question asks for them, and are a share, up to 1, where it does not speak of them at all.
+
+  Args:
+    answer: of which numbers, and those of lists and tuples, are looked at.
+    question: that was asked.
+    is_percentage: whether the gold answer is one, so that per cent are to be compared.
+  """
+  match answer:
+    case quantities.Quantity(value, '%') if not is_percentage:
+      if _PERCENT_ASKED.search(question):
+        return quantities.Quantity(value)
+      is_share = not _PERCENT.search(question) and abs(value) <= 100
+      return quantities.Quantity(value / Fraction(100)) if is_share else answer
+    case quantities.Quantity(_, str(unit)) | Formula(_, str(unit)):
+      is_counted = not quantities.is_measure(unit) and _names(question, unit)
+      return dataclasses.replace(answer, unit=None) if is_counted else answer
+    case Bracketed(items=items) | Collection(items=items) | Blanks(items=items):
+      settled = tuple(settle(item, question, is_percentage=is_percentage) for item in items)
+      return dataclasses.replace(answer, items=settled)
+  return answer
+
+
+def _names(question: str, unit: str) -> bool:
+  """Returns whether a question uses all words of a unit, be it in the plural."""
+  stems = {_stem(word) for word in _WORD.findall(question.lower())}
+  words = [word for word in _WORD.findall(unit) if word != 'of']
+  return all(_stem(word) in stems or quantities.is_measure(word) for word in words)
+
+
+def _stem(word: str) -> str:
+  """Returns what a word and its plural share, as of boxes and candies."""
+  return word.rstrip('s').removesuffix('e').rstrip('s').rstrip('iy') or word
