@@ -6,8 +6,8 @@ right. `metadata['options']` of a problem maps each letter to its option's text,
 loads it. The final answer is what `accuracy` extracts. The reward is 0 or 1: some of several right
 letters earn nothing. These are read as choices, in English or Chinese:
 
-  a letter           B, (B), B., B), \text{B}, **B**, option B, the answer is B, 选B, 答案是B, B项
-  with its own text  B: Paris; B. Paris; (B) Paris; B (Paris)
+  a letter           B, (B), B., B), 'B', \text{B}, **B**, option B, B is correct, 选B, 答案是B, B项
+  with its own text  B: Paris; B. Paris; (B) Paris; B - Paris; B (Paris); Paris (B)
   a text             Paris, if exactly one option says so
   several letters    AC; A, C; A and C; A和C; (A)(C): right only if all of them are
 
@@ -43,14 +43,26 @@ _DOLLAR = re.compile(r'(?<!\\)\$')
 _DRESS = re.compile(r'[\s$`"“”{}]|\\(?:text|math)[a-z]{0,6}\s*+\{~?|\\[()\[\],;! ]|选?项$')
 _LEAD = re.compile(
   r'(?:'
+  r'(?:(?:so|thus|hence|therefore),? )?'
   r'(?:(?:the|my) )?(?:(?:final|correct|right|best) )?(?:answer|option|choice)s?(?: (?:is|are))?'
   r'(?![A-Za-z])'
-  r'|(?:故|因此|所以)?(?:本题|我)?(?:应该|应)?选(?:择|项)?(?:为|是)?'
-  r'|(?:故|因此|所以)?(?:最终|正确)?的?(?:答案|选项)(?:应该|应)?(?:是|为|选)?'
+  r'|(?:(?:故|因此|所以),?)?(?:本题|我)?(?:应该|应)?选(?:择|项)?(?:为|是)?'
+  r'|(?:(?:故|因此|所以),?)?(?:最终|正确)?的?(?:答案|选项)(?:应该|应)?(?:是|为|选)?'
+  r'|\[(?:正确)?答案\]'
   r')\s*+:?\s*+',
   re.IGNORECASE,
 )
+# What may be said of one letter: `B is the correct answer`.
+_PRAISE = re.compile(
+  r' (?:is|are) (?:the )?(?:correct|right|best)(?: (?:answer|option|choice)s?)?$', re.IGNORECASE
+)
+# Quotes around all of an answer; one at an end is a prime.
+_QUOTED = re.compile(r"""['‘"“]([^'‘’"“”]+)['’"”]""")
 _LETTER = re.compile(r'([(\[] ?)?([A-Za-z])(?(1) ?[)\]]|(\))?)[.:]?')
+# A text and its letter in brackets.
+_LABEL_LAST = re.compile(r'(?P<text>.+?) ?[(\[](?:[Oo]ption |选项 ?)?(?P<letter>[A-Z])[)\]]')
+# A dash between a letter and a text has space on both sides, as a sign has not.
+_DASH = re.compile(r'(?<=\s)[-–—−]\s+')
 # A letter, which may be wrapped by itself, and a text.
 _LABEL = re.compile(
   r'(?P<open>\$|\\(?:text|math)[a-z]{0,6}\{)?(?P<bracket>[(\[])?(?P<letter>[A-Z])(?![A-Za-z0-9])'
@@ -93,15 +105,22 @@ def read(answer: str, options: Options) -> set[str] | None:
   """
   if len(answer) > max(map(len, options.values())) + _EXTRA:
     return None
-  answer = notation.trim(_BOLD.sub('', answer.translate(_NARROW)))
-  said = _without_lead(answer)
+  answer = _unquoted(notation.trim(_BOLD.sub('', answer.translate(_NARROW))), options)
+  said = _unquoted(_without_lead(answer), options)
   letter = _read_letter(said)
   if letter and letter in options:
     return {letter}
-  readings = (_read_text(answer, options), _read_text(said, options), _read_label(said, options))
+  readings = (
+    _read_text(answer, options),
+    _read_text(said, options),
+    _read_label(said, options),
+    _read_label_last(said, options),
+  )
   named = {reading for reading in readings if reading}
   if named:
     return named if len(named) == 1 else None
+  said = _PRAISE.sub('', said)
+  letter = _read_letter(said)
   if letter and letter.upper() in options:
     return {letter.upper()}
   return _read_several(said, options)
@@ -149,6 +168,12 @@ def _without_lead(answer: str) -> str:
   return answer
 
 
+def _unquoted(answer: str, options: Options) -> str:
+  """Returns an answer without quotes around all of it, unless they are an option's."""
+  quoted = _QUOTED.fullmatch(answer)
+  return quoted[1].strip() if quoted and not _read_text(answer, options) else answer
+
+
 def _undressed(text: str) -> str:
   return ' '.join(_DRESS.sub(' ', text).split())
 
@@ -179,10 +204,25 @@ def _read_label(said: str, options: Options) -> str | None:
   if not found or found['letter'] not in options:
     return None
   letter, text = found['letter'], found['text']
+  dash = _DASH.match(said, found.start('text'))
+  if dash and not _read_text(text, options):
+    text = said[dash.end() :]
   if text.startswith('(') and text.endswith(')') and _key(text) != _key(options[letter]):
     text = text[1:-1]
-  same = _key(text) == _key(options[letter]) or _read_text(text, options) == letter
-  return letter if same else None
+  return letter if _says(text, letter, options) else None
+
+
+def _read_label_last(said: str, options: Options) -> str | None:
+  """Returns the letter that was said in brackets after its own option's text."""
+  found = _LABEL_LAST.fullmatch(said)
+  if not found or found['letter'] not in options or _read_letter(found['text']) in options:
+    return None
+  return found['letter'] if _says(found['text'], found['letter'], options) else None
+
+
+def _says(text: str, letter: str, options: Options) -> bool:
+  """Returns whether a text is that of an option, among options of equal texts too."""
+  return _key(text) == _key(options[letter]) or _read_text(text, options) == letter
 
 
 def _read_several(said: str, options: Options) -> set[str] | None:

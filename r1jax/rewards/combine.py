@@ -6,11 +6,14 @@ values come back in order, and what a term raises first in that order is what is
 
 import concurrent.futures
 import dataclasses
+import functools
 import math
 import numbers
+import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +21,7 @@ from r1jax import structs
 from r1jax.rewards import workers
 
 Term = Callable[[structs.Problem, str], float]
-# Of the values `[P, G]` of all terms and the lengths in tokens, what is added to the reward.
+# Of what counts of all terms, `[P, G]`, and the lengths in tokens, what is added to the reward.
 Shape = Callable[[Mapping[str, np.ndarray], np.ndarray], np.ndarray]
 # Is told how many answers are done, and of how many.
 Show = Callable[[int, int], None]
@@ -100,14 +103,14 @@ def weighted(
   Args:
     terms: pure functions of problem and response, by name.
     weights: one for each term, at least 0 and not all 0; a term of weight 0 is recorded only.
-    gates: by term, the other term that it is multiplied by; `{'accuracy': 'format'}` pays no
-      accuracy without format.
+    gates: by term, the other term that it is multiplied by, which may have a gate of its own;
+      `{'accuracy': 'format'}` pays no accuracy without format.
     shaping: by name, functions of the terms' values and of lengths whose values are added.
     num_workers: answers that are scored at a time; None for one a CPU.
 
   Raises:
     ValueError: names the weight that is missing, unknown or out of range, or the gate that is no
-      term.
+      term or leads back to where it began.
   """
   gates, shaping = dict(gates or {}), dict(shaping or {})
   _check_weights(terms, weights)
@@ -133,11 +136,26 @@ def weighted(
 
 
 def gated(values: Mapping[str, np.ndarray], gates: Mapping[str, str]) -> dict[str, np.ndarray]:
-  """Returns the values of all terms, those that have a gate multiplied by the gate's value."""
+  """Returns the values of all terms, each multiplied by the gates that lead from it.
+
+  With `{'accuracy': 'language', 'language': 'format'}`, accuracy is that of all three.
+
+  Args:
+    values: of all terms, by name.
+    gates: by term, its gate; none leads back to where it began.
+  """
   return {
-    name: value_PG * values[gates[name]] if name in gates else value_PG
-    for name, value_PG in values.items()
+    name: functools.reduce(np.multiply, [values[gate] for gate in _chain(name, gates)])
+    for name in values
   }
+
+
+def _chain(name: str, gates: Mapping[str, str]) -> list[str]:
+  """Returns a term, its gate, the gate's gate, and so on until one has none or comes again."""
+  chain = [name]
+  while (gate := gates.get(chain[-1])) is not None and gate not in chain:
+    chain.append(gate)
+  return chain
 
 
 def evaluate(
@@ -192,12 +210,28 @@ def _map(work: Callable, items: Sequence, num_workers: int | None) -> Iterator:
   if num_workers == 1:
     yield from map(work, items)
     return
-  with concurrent.futures.ThreadPoolExecutor(num_workers, 'reward') as pool:
-    try:
-      yield from pool.map(work, items)
-    except BaseException:
-      pool.shutdown(wait=False, cancel_futures=True)
-      raise
+  futures = [concurrent.futures.Future[Any]() for _ in items]
+  waiting = deque(zip(futures, items))
+
+  def run() -> None:
+    while waiting:
+      try:
+        future, item = waiting.popleft()
+      except IndexError:  # Another was quicker.
+        return
+      try:
+        future.set_result(work(item))
+      except BaseException as error:
+        future.set_exception(error)
+
+  # Of daemons: a term that hangs must not keep the process from ending, as an executor's would.
+  for number in range(min(num_workers, len(items))):
+    threading.Thread(target=run, name=f'reward-{number}', daemon=True).start()
+  try:
+    for future in futures:
+      yield future.result()
+  finally:
+    waiting.clear()
 
 
 def _judge(terms: Mapping[str, Term], problem: structs.Problem, response: str) -> _Judged:
@@ -232,6 +266,13 @@ def _check_gates(terms: Mapping[str, Term], gates: Mapping[str, str]) -> None:
       raise ValueError(
         f'the gate of {name!r} is {gate!r}; both must be terms, and different ones: {sorted(terms)}'
       )
+  for name in gates:
+    chain = _chain(name, gates)
+    if gates.get(chain[-1]) == name:
+      raise ValueError(
+        f'the gates lead from {" to ".join(map(repr, [*chain, name]))}, which is a circle; take '
+        'out one of them, so that some term has no gate'
+      )
 
 
 def _check_weights(terms: Mapping[str, Term], weights: Mapping[str, float]) -> None:
@@ -248,6 +289,10 @@ def _check_weights(terms: Mapping[str, Term], weights: Mapping[str, float]) -> N
 
 
 def _check_groups(problems: Sequence[structs.Problem], responses: Sequence[Sequence[str]]) -> None:
+  if any(isinstance(group, str) for group in (responses, *responses)):
+    raise ValueError(
+      'responses are text; every problem needs a list of responses, as in [["<answer>5</answer>"]]'
+    )
   sizes = {len(group) for group in responses}
   if len(problems) != len(responses) or len(sizes) != 1:
     raise ValueError(

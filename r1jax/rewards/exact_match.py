@@ -9,6 +9,8 @@ C++ is C, hepatitis A is hepatitis, and `the` is the empty answer. Here
 
   - signs, points, commas, colons and brackets count where they touch a digit (not `5.` at an end),
     symbols and %, #, &, @, *, /, the backslash and the underscore everywhere;
+  - a hyphen counts where a word begins or ends with it: `O-`, `Cl-`, `NO3-` and `-x` are not O, Cl,
+    NO3 and x, whereas `well-known` is `wellknown`;
   - an article counts if no word follows it, and `A` everywhere but at the start;
   - superscripts, subscripts and fractions stay what they are, where NFKC would make 102 of 10²;
   - what is left empty equals nothing.
@@ -28,7 +30,13 @@ from r1jax.text import tags
 _QUOTES = frozenset('"\'`´“”„‟‘’‚‛«»‹›「」『』〝〞')
 _MEANING = frozenset('%‰#&@*/\\_§')
 _CLOSING = frozenset(')]}!')
+# A sign apart from what it belongs to: `- 5`, `O -`.
 _DASH_APART = re.compile(r'(?<!\S)-\s+(?=[0-9])')
+_DASH_AT_END = re.compile(r'(?<=\S) -$')
+# An answer has at most so many characters for each of the gold answer's, and so many more: marks
+# that Unicode writes apart, LaTeX, space. What is longer is no answer, and is not read, because to
+# normalise a long run of marks takes quadratic time.
+_MOST_SPELLED, _EXTRA = 4, 1000
 _ARTICLE = re.compile(r'(?:\b(?:[Tt]he|THE|[Aa]n|AN|a)|^A)\s+')
 
 
@@ -40,7 +48,7 @@ def reward(problem: structs.Problem, response: str) -> float:
     response: all that the assistant said, with what the prompt's template began for it.
   """
   answer = accuracy.extract_answer(response)
-  if answer is None:
+  if answer is None or len(answer) > _MOST_SPELLED * len(problem.gold) + _EXTRA:
     return 0.0
   text = normalise(answer)
   return float(tags.is_visible(text) and text == normalise(problem.gold))
@@ -64,6 +72,7 @@ def check_gold(gold: str) -> None:
 def normalise(text: str) -> str:
   """Returns a text without what does not count: case, most punctuation, articles, space."""
   text = _DASH_APART.sub('-', notation.trim(_compatible(text)))
+  text = _DASH_AT_END.sub('-', text)
   text = ' '.join(_without_punctuation(text).split())
   return ' '.join(_ARTICLE.sub('', text).casefold().split())
 
@@ -97,4 +106,12 @@ def _counts(character: str, before: str, after: str) -> bool:
     return False
   if unicodedata.category(character)[0] != 'P' or character in _MEANING or after.isdecimal():
     return True
+  if character == '-':
+    return _is_at_edge(before, after)
   return before.isdecimal() and character in _CLOSING
+
+
+def _is_at_edge(before: str, after: str) -> bool:
+  """Returns whether a hyphen between two characters is the first or the last of a word."""
+  ends_a_word = before.isalnum() or before in _CLOSING
+  return '-' not in (before, after) and ends_a_word != after.isalnum()

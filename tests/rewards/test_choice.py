@@ -81,6 +81,34 @@ def test_a_letter_in_every_form(form):
     '答案是**B**',
     '**B**. Paris',
     'The answer is **B**: Paris',
+    "'B'",
+    '‘B’',
+    "'B. Paris'",
+    "'Paris'",
+    '“Paris”',
+    "The answer is '(B)'",
+    'B - Paris',
+    'B – Paris',
+    'B — paris.',
+    '(B) - Paris',
+    '**B** - Paris',
+    'Option B - Paris',
+    'Paris (B)',
+    'Paris（B）',
+    'paris [B]',
+    'Paris (option B)',
+    'Paris (选项B)',
+    r'\text{Paris} (B)',
+    '**Paris (B)**',
+    'The answer is Paris (B).',
+    'B is correct',
+    'B is the correct answer.',
+    '(B) is the best choice',
+    'Option B is right',
+    'Hence, the correct option is (b).',
+    'Therefore option (B) is correct.',
+    '【答案】B',
+    '所以，选B。',
   ],
 )
 def test_the_right_option(answer):
@@ -116,6 +144,28 @@ def test_the_right_option(answer):
     'B1',
     'BParis',
     "B'",
+    "'B",
+    "'A' or 'B'",
+    "'A', 'B'",
+    "'not B'",
+    'B - London',
+    'B - A',
+    'B - Paris - London',
+    'B -Paris',
+    'B-Paris',
+    'not B - Paris',
+    'London (B)',
+    'Paris (A)',
+    'Paris (B) (A)',
+    'Paris (B) or (A)',
+    'Paris (not B)',
+    'not Paris (B)',
+    'Paris (E)',
+    'B is not correct',
+    'B is correct, I guess',
+    'Only B is correct?',
+    'a is correct',
+    'B is the wrong answer',
     '-B',
     '~B',
     r'\neg B',
@@ -202,6 +252,27 @@ def test_a_capital_letter_is_the_option_of_its_name():
   options = {'A': 'L', 'B': 'R', 'C': '1/C', 'D': 'C'}
   assert read('C', options) == read('1/C', options) == {'C'}
   assert read('L', options) == {'A'}
+
+
+def test_a_dash_may_be_a_minus_sign():
+  options = {'A': '2', 'B': '-2', 'C': '3', 'D': 'C - 3'}
+  assert read('B - 2', options) == read('B -2', options) == {'B'}
+  assert read('A - 2', options) is read('A -2', options) is read('A-2', options) is None
+  assert read('C - 3', options) is None  # The third with its text, or the text of the fourth?
+  assert read('A - 2', {'A': '2', 'B': '5'}) == {'A'}
+
+
+def test_what_is_quoted_or_praised_may_be_the_text_of_an_option():
+  options = {'A': "'B'", 'B': 'x', 'C': 'B is correct', 'D': 'x(B)'}
+  assert read("'B'", options) == {'A'}
+  assert read("'x'", options) == {'B'}
+  assert read('B is correct', options) == {'C'}
+  assert read('A is correct', options) == {'A'}
+  assert read('x(B)', options) is None  # The second with its letter, or the fourth?
+
+
+def test_a_letter_in_brackets_after_a_letter_that_is_a_text_are_two():
+  assert read('B (A)', {'A': 'B', 'B': '5'}) == {'A', 'B'}
 
 
 def test_an_article_is_no_letter():
@@ -292,7 +363,7 @@ def test_all_of_the_real_sets(name, size):
   path = DATA / name / 'test.jsonl'
   if not path.is_file():
     pytest.skip(f'the real problem set is not at {path}')
-  problems = choice_task.load(path, check_gold=choice.check_gold)
+  problems = choice_task.load(path, check_problem=choice.check_problem)
   assert len(problems) == size
   for one in problems:
     choice.check_problem(one)

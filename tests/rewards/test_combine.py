@@ -1,4 +1,7 @@
 import math
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -135,6 +138,35 @@ def test_a_gate_is_another_term(gates):
     combine.weighted(TERMS, {'accuracy': 1.0, 'format': 1.0}, gates=gates)
 
 
+@pytest.mark.parametrize(
+  'gates', [{'a': 'g', 'g': 'f'}, {'g': 'f', 'a': 'g'}], ids=['outer_first', 'inner_first']
+)
+def test_a_gate_that_has_a_gate_is_shut_with_it(gates):
+  terms = {
+    'a': lambda problem, response: 0.5,
+    'g': lambda problem, response: 0.5,
+    'f': lambda problem, response: float(response),
+  }
+  scores = score_all(terms, {'a': 8, 'g': 1, 'f': 0}, PROBLEMS[:1], [['0', '1']], gates=gates)
+  np.testing.assert_array_equal(scores.counted['g'], [[0, 0.5]])
+  np.testing.assert_array_equal(scores.counted['a'], [[0, 0.25]])
+  np.testing.assert_array_equal(scores.counted['f'], [[0, 1]])
+  np.testing.assert_array_equal(scores.reward_PG, [[0, 2.5]])
+
+
+@pytest.mark.parametrize(
+  ('gates', 'circle'),
+  [
+    ({'a': 'b', 'b': 'a'}, "from 'a' to 'b' to 'a'"),
+    ({'d': 'a', 'a': 'b', 'b': 'c', 'c': 'a'}, "from 'a' to 'b' to 'c' to 'a'"),
+  ],
+)
+def test_gates_in_a_circle_are_an_error(gates, circle):
+  terms = dict.fromkeys('abcd', format.reward)
+  with pytest.raises(ValueError, match=f'{circle}, which is a circle; take out one'):
+    combine.weighted(terms, dict.fromkeys(terms, 1.0), gates=gates)
+
+
 def test_shaping_sees_what_counts_and_lengths_and_is_added():
   def shape(values, length_PG):
     return np.where(values['accuracy'] == 1, -0.125, -0.5) * length_PG
@@ -208,6 +240,37 @@ def test_the_first_fault_in_order_is_raised_and_nothing_more_is_begun():
     score_all({'t': term}, {'t': 1.0}, PROBLEMS[:1], responses, num_workers=2)
   assert caught.value.response == 'first'
   assert len(begun) < 100
+
+
+HANGS = """
+import threading
+from r1jax import structs
+from r1jax.rewards import combine
+
+def hang(problem, response):
+  print('hanging', flush=True)
+  threading.Event().wait()
+
+problem = structs.Problem(id='p', question='?', gold='5')
+combine.evaluate({'hang': hang}, [problem], [['a', 'b']], num_workers=2)
+"""
+
+
+def test_a_term_that_hangs_keeps_no_process_from_ending():
+  process = subprocess.Popen(
+    [sys.executable, '-c', HANGS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+  )  # fmt: skip
+  assert process.stdout.readline() == 'hanging\n'
+  process.send_signal(signal.SIGINT)
+  _, errors = process.communicate(timeout=30)
+  assert 'KeyboardInterrupt' in errors
+
+
+@pytest.mark.parametrize('responses', ['five', ['<answer>5</answer>']])
+def test_responses_come_in_groups(responses):
+  with pytest.raises(ValueError, match='needs a list of responses'):
+    combine.evaluate({'length': lambda problem, text: 0.0}, PROBLEMS[:1], responses)
 
 
 def test_progress_is_shown_in_the_callers_thread():

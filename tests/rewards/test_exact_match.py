@@ -1,3 +1,6 @@
+import time
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +48,13 @@ def score(answer, gold):
     ('the', 'The'),
     ('A', 'a'),
     ('vitamin A', 'Vitamin A'),
+    ('well-known', 'wellknown'),
+    ('Paris -- France', 'Paris – France'),
+    ('Paris--France', 'ParisFrance'),
+    ('O−', 'O-'),
+    ('O -', 'O-'),
+    ('“O-”.', 'O-'),
+    ('**Cl-**', 'Cl-'),
   ],
 )
 def test_equal(answer, gold):
@@ -85,6 +95,20 @@ def test_equal(answer, gold):
     ('a<b', 'ab'),
     ('x_1', 'x1'),
     ('1990-1995', '19901995'),
+    ('O-', 'O'),
+    ('O -', 'O'),
+    ('type O- blood', 'type O blood'),
+    ('A-', 'A'),
+    ('A-', 'A+'),
+    ('AB-', 'AB'),
+    ('Cl-', 'Cl'),
+    ('Cl–', 'Cl'),
+    ('NO3-', 'NO3'),
+    ('Fe(CN)-', 'Fe(CN)'),
+    ('(O-)', '(O)'),
+    ('-x', 'x'),
+    ('(-x)', '(x)'),
+    ('1990-', '1990'),
     # Equal once all articles are gone.
     ('vitamin', 'vitamin A'),
     ('Plan', 'Plan A'),
@@ -123,6 +147,20 @@ def test_what_is_empty_equals_nothing(answer):
 )
 def test_only_the_final_answer_counts(response):
   assert exact_match.reward(structs.Problem(id='p', question='?', gold='Paris'), response) == 0.0
+
+
+@pytest.mark.parametrize('unit', ['\u0301\u0323', '\u0f73\u0f71', '\uff9e\u0301', 'ﷺ', '- ', '“'])
+def test_a_huge_answer_is_judged_in_time(unit):
+  """Linear work takes well under a second; to normalise this many marks would take minutes."""
+  start = time.process_time()
+  assert score('a' + unit * 200_000, 'a') == 0.0
+  assert time.process_time() - start < 8
+
+
+def test_an_answer_may_be_longer_than_the_gold_answer():
+  gold = 'Ệ' * 500
+  assert score(unicodedata.normalize('NFKD', gold) + ' ' * 800, gold) == 1.0
+  assert score(' ' * 2000 + 'x' + '.' * 900, 'x') == 1.0
 
 
 @given(st.text(max_size=8))

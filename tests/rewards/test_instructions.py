@@ -237,9 +237,9 @@ def test_loose_leaves_out_first_or_last_line(response, followed):
 
 
 def test_loose_leaves_out_asterisks():
-  end = problem({'id': 'startend:end_checker', 'end_phrase': 'Peace!'})
-  assert instructions.all_followed(end, 'War, then **Peace!**') == 0.0
-  assert instructions.loose(end, 'War, then **Peace!**') == 1.0
+  quoted = problem({'id': 'startend:quotation'})
+  assert instructions.all_followed(quoted, '**"Peace!"**') == 0.0
+  assert instructions.loose(quoted, '**"Peace!"**') == 1.0
 
 
 # These leave the work to `prose`, whose tests hold its time.
@@ -276,6 +276,7 @@ UNITS += [
   '。',
   '字',
 ]
+UNITS += ['<b', '<!--', '[a](', '&a', '&#1', 'plan B. ', 'a.m. ', 'ก', 'a\u200d', 'aㆍ', '<< a ']
 UNITS += ['\ud800', 'war ', '- - ', '\u3164', 'हि ', '_a_ ', '"a" ', 'ﷺ']
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 
-from r1jax.rewards.instruction_checks import wording
+from r1jax.rewards.instruction_checks import disguises, wording
 
 OPTIONS = ('My answer is yes.', 'My answer is no.', 'My answer is maybe.')
 
@@ -11,6 +11,9 @@ _BULLET = re.compile(r'^[^\S\n]*+[*+-](?:[^\S\n]++([^\n]*+))?$', re.MULTILINE)
 # A line of these is a divider: `* * *`, `- - -`.
 _DIVIDER = re.compile(r'(?:[*-][^\S\n]*+){3,}+')
 _TITLE = re.compile(r'<<([^<>\n]++)>>')
+# What a shift operator stands between: `cout << x`, `cin >> y`.
+_OPERAND_BEFORE = re.compile(r'[\w)\]"\'][^\S\n]?\Z')
+_OPERAND_AFTER = re.compile(r'[^\S\n]?[\w("\']')
 _HIGHLIGHT = re.compile(r'(?<!\*)(\*{1,3})(?![\s*])([^*\n]++)(?<!\s)\1(?!\*)')
 _FENCE, _INFO = '```', ('', 'json')
 # Objects and arrays within each other: fewer than the parser takes, whose limit is the stack's.
@@ -30,8 +33,14 @@ def number_bullet_lists(text: str, *, num_bullets: int) -> bool:
 
 
 def title(text: str) -> bool:
-  """Returns whether there is a title `<<title>>` that says something."""
-  return any(map(wording.says_something, _TITLE.findall(text)))
+  """Returns whether there is a title `<<title>>` that says something.
+
+  Paper: `cout << x; cin >> y` holds one; here: none, because its brackets are operators.
+  """
+  return any(
+    wording.says_something(found[1]) and not _is_shift(text, found)
+    for found in _TITLE.finditer(text)
+  )
 
 
 def number_highlighted_sections(text: str, *, num_highlights: int) -> bool:
@@ -84,10 +93,23 @@ def constrained_response(text: str) -> bool:
   second answer.
   """
   given = [option for option in OPTIONS if option in text]
-  mentioned = [
-    option for option in OPTIONS if wording.count_word_disguised(text, option.rstrip('.'))
-  ]
+  mentioned = [option for option in OPTIONS if disguises.count_word(text, option.rstrip('.'))]
   return len(given) == 1 and mentioned == given
+
+
+def _is_shift(text: str, found: re.Match[str]) -> bool:
+  """Returns whether double brackets are operators: between operands, and apart from what they hold.
+
+  A semicolon between them will do for the latter.
+  """
+  inner = found[1]
+  is_apart = (inner[0].isspace() and inner[-1].isspace()) or ';' in inner
+  before = text[max(0, found.start() - 2) : found.start()]
+  return (
+    is_apart
+    and _OPERAND_BEFORE.search(before) is not None
+    and _OPERAND_AFTER.match(text, found.end()) is not None
+  )
 
 
 def _is_divider(line: str) -> bool:

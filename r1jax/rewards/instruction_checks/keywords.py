@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from r1jax.rewards.instruction_checks import relations, wording
+from r1jax.rewards.instruction_checks import disguises, relations, wording
 
 # Paper: required words count within longer ones too (`war` in `forward`), forbidden ones do not;
 # here: neither does, because a word that is not there cannot have been used.
@@ -19,17 +19,17 @@ def frequency(text: str, *, keyword: str, relation: str, frequency: int) -> bool
     relation,
     frequency,
     fewest=wording.count_word(text, keyword),
-    most=wording.count_word_disguised(text, keyword),
+    most=disguises.count_word(text, keyword),
   )
 
 
 def forbidden_words(text: str, *, forbidden_words: Sequence[str]) -> bool:
   """Returns whether none of the words occurs, in disguise neither.
 
-  Paper: `rоck` with a Cyrillic letter, `r\u200bock` and `_rock_` pass; here: they do not, because a
-  reader sees the word.
+  Paper: `rоck` with a Cyrillic letter, `r\u200bock`, `r**o**ck` and `_rock_` pass; here: they do
+  not, because a reader sees the word.
   """
-  return not any(wording.count_word_disguised(text, word) for word in forbidden_words)
+  return not any(disguises.count_word(text, word) for word in forbidden_words)
 
 
 def letter_frequency(text: str, *, letter: str, let_relation: str, let_frequency: int) -> bool:
@@ -38,5 +38,5 @@ def letter_frequency(text: str, *, letter: str, let_relation: str, let_frequency
     let_relation,
     let_frequency,
     fewest=wording.count_letter(text, letter),
-    most=wording.count_letter_disguised(text, letter),
+    most=disguises.count_letter(text, letter),
   )

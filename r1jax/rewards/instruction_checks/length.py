@@ -14,10 +14,10 @@ _FRAGMENT = 8
 def number_words(text: str, *, relation: str, num_words: int) -> bool:
   """Returns whether the number of words keeps to its bound.
 
-  Paper: a Chinese sentence is one word, and an underscore is one; here: an upper bound counts each
-  Chinese character, and an underscore is none, because `_ _ _` has no words.
+  Paper: a Chinese sentence is one word, as is `oneˑtwo`, and an underscore is one; here: an upper
+  bound counts all that may be a word, and an underscore is none, because `_ _ _` has no words.
   """
-  fewest, most = len(wording.words(text)), len(wording.characters_and_words(text))
+  fewest, most = len(wording.words(text)), wording.count_most(text)
   return relations.holds(relation, num_words, fewest=fewest, most=most)
 
 
@@ -27,14 +27,14 @@ def number_sentences(text: str, *, relation: str, num_sentences: int) -> bool:
   Paper: a trained model ends sentences at punctuation alone, and what is left over is one; here:
   only what a full stop or its like ends reaches a lower bound, and under an upper bound a paragraph
   or item of a list that ends without one counts if it has more than 8 words, because otherwise a
-  page without full stops is one sentence.
+  page without full stops is one sentence. So does what may end in a label: `plan B. Go.`
   """
-  fewest = open_ended = 0
+  fewest = doubtful = 0
   for block in sentences.split_blocks(text):
-    number, rest = sentences.count_ended(block)
-    fewest += number
-    open_ended += len(wording.characters_and_words(rest)) > _FRAGMENT
-  return relations.holds(relation, num_sentences, fewest=fewest, most=fewest + open_ended)
+    ended, may_end, rest = sentences.count_ended(block)
+    fewest += ended
+    doubtful += may_end + (wording.count_most(rest) > _FRAGMENT)
+  return relations.holds(relation, num_sentences, fewest=fewest, most=fewest + doubtful)
 
 
 def number_paragraphs(text: str, *, num_paragraphs: int) -> bool:

@@ -4,7 +4,7 @@ A word is a run of letters, digits and the marks on them; an underscore is none,
 in Markdown is the word.
 """
 
-import functools
+import math
 import re
 import unicodedata
 
@@ -13,16 +13,25 @@ from r1jax.text import tags
 _WORD = re.compile(r'[^\W_]+')
 # Han and kana, and the other scripts that write words without spaces between them.
 _HAN = '\u3005\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff'
-_UNSPACED = re.compile(f'[{_HAN}\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]')
-_CHARACTER_OR_WORD = re.compile(rf'[{_HAN}]|[^\W_{_HAN}]+')
-_LATIN = re.compile('[0-9A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff]')
-
-# Letters that look like Latin ones and are no form of them to Unicode: Cyrillic, Greek, small
-# capitals, and letters with a stroke or without their dot.
-_LOOKALIKES = str.maketrans(
-  'аеорсухіѕјԁһԛԝАВЕКМНОРСТХУІЅЈοιρυνκΑΒΕΖΗΙΚΜΝΟΡΤΥΧᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢøØđĐłŁħĦıɑɡ',
-  'aeopcyxisjdhqwABEKMHOPCTXYISJoipuvkABEZHIKMNOPTYXABCDEFGHIJKLMNOPRSTUVWYZoOdDlLhHiag',
+_THAI = '\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff'
+_UNSPACED = re.compile(f'[{_HAN}{_THAI}]')
+_CHARACTER_OR_RUN = re.compile(
+  rf'[{_HAN}]|(?P<unspaced>(?:(?![\W_])[{_THAI}])+)|[^\W_{_HAN}{_THAI}]+'
 )
+# Letters, without the marks on them, of a long word in these other scripts.
+_LONG_WORD = 5
+_LATIN = re.compile('[0-9A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff]')
+# Not the letters for clicks, which look like bars.
+_LATIN_RUN = re.compile('[0-9A-Za-z\u00c0-\u01bf\u01c4-\u02af\u1e00-\u1eff]+')
+# Letters to Unicode that look like apostrophes, accents and dots.
+_MODIFIER = re.compile(r'(?<=[^\W_])[\u02b0-\u02ff](?=[^\W_])')
+# Joiners, and marks that only change the form of a letter, are parts of words in the scripts of the
+# Near East, India and Mongolia; elsewhere they part words.
+_JOINERS = '\u180b-\u180f\u200c\u200d\u034f\ufe00-\ufe0f\U000e0100-\U000e01ef'
+_JOINED = '\u0590-\u18af\ua800-\uabff\ufb1d-\ufdff\ufe70-\ufefc\U00010a00-\U00011fff'
+_STRAY_JOINERS = re.compile(f'(?<![{_JOINED}{_JOINERS}])[{_JOINERS}]++')
+_JOINER = re.compile(f'[{_JOINERS}]')
+_STRAIGHT = str.maketrans('‘’‛ʼ＇“”‟＂', "'" * 5 + '"' * 4)
 
 
 def bare(text: str) -> str:
@@ -54,38 +63,39 @@ def words(text: str) -> list[str]:
   return _WORD.findall(bare(text))
 
 
-def characters_and_words(text: str) -> list[str]:
-  """Returns the words of a text, with each Chinese or Japanese character a word of its own."""
-  return _CHARACTER_OR_WORD.findall(bare(text))
+def count_most(text: str) -> int:
+  """Returns the number of words of a text if all that is in doubt counts.
 
-
-@functools.lru_cache(maxsize=4)
-def fold(text: str) -> str:
-  """Returns a text with letters in disguise made plain: `Ｒóс\u200bk` becomes `rock`.
-
-  Width, style and accents go, and look-alikes of other scripts become Latin letters.
+  Each Chinese or Japanese character is a word, and so are every five letters of Thai, Lao, Burmese
+  and Khmer. What cannot be seen parts words, as do letters that look like punctuation, and those of
+  another script between Latin ones: `one\u2060two`, `oneˑtwo`, `oneㆍtwo`.
   """
-  # Marks go first: to sort a long run of them by their class, as normalising does, takes quadratic
-  # time. What is left decomposes to few marks each.
-  plain = bare(unicodedata.normalize('NFKD', bare(text)))
-  return plain.translate(_LOOKALIKES).lower()
+  if not text.isascii():
+    text = _MODIFIER.sub(' ', _STRAY_JOINERS.sub(' ', text))
+    parts = [each for each in set(text) if unicodedata.category(each) == 'Cf']
+    text = bare(text.translate({ord(each): ' ' for each in parts if not _JOINER.match(each)}))
+  return sum(map(_count_in_run, _CHARACTER_OR_RUN.finditer(text)))
+
+
+def straighten(text: str) -> str:
+  """Returns a text with straight apostrophes and quotation marks for curly ones."""
+  return text.translate(_STRAIGHT)
 
 
 def count_word(text: str, word: str) -> int:
-  """Returns how often a text has a word as written, in either case.
+  """Returns how often a text has a word as written, in either case, with any apostrophe.
 
   Args:
     text: any text.
-    word: one word or several; it does not count within a longer word, such as `war` in `warm`.
+    word: one word or several, between which any white space may stand; it does not count within a
+      longer word, such as `war` in `warm`.
   """
-  return _count(text.lower(), word.lower())
-
-
-def count_word_disguised(text: str, word: str) -> int:
-  """Returns how often a text has a word if those in disguise (see `fold`) count too."""
-  # Folding takes marks and accents off, which in other scripts makes another word.
-  folded = _count(fold(text), word.lower()) if word.isascii() else 0
-  return max(count_word(text, word), folded)
+  text, parts = straighten(text).lower(), straighten(word).lower().split()
+  return sum(
+    not continues(parts[0][0], text[found.start() - 1 : found.start()])
+    and not continues(parts[-1][-1], text[found.end() : found.end() + 1])
+    for found in re.finditer(r'\s++'.join(map(re.escape, parts)), text)
+  )
 
 
 def count_letter(text: str, letter: str) -> int:
@@ -93,21 +103,7 @@ def count_letter(text: str, letter: str) -> int:
   return text.lower().count(letter.lower())
 
 
-def count_letter_disguised(text: str, letter: str) -> int:
-  """Returns how often a text has a letter if those in disguise (see `fold`) count too."""
-  folded = fold(text).count(letter.lower()) if letter.isascii() else 0
-  return max(count_letter(text, letter), folded)
-
-
-def _count(text: str, word: str) -> int:
-  return sum(
-    not _continues(word[0], text[found.start() - 1 : found.start()])
-    and not _continues(word[-1], text[found.end() : found.end() + 1])
-    for found in re.finditer(re.escape(word), text)
-  )
-
-
-def _continues(edge: str, beside: str) -> bool:
+def continues(edge: str, beside: str) -> bool:
   """Returns whether the character beside a word's edge makes the word longer.
 
   Scripts change within a run of letters, as where a Korean particle follows an English word: there
@@ -118,3 +114,10 @@ def _continues(edge: str, beside: str) -> bool:
   if unicodedata.category(beside)[0] == 'M':
     return True
   return _LATIN.match(beside) is not None if edge.isascii() else beside.isalnum()
+
+
+def _count_in_run(run: re.Match[str]) -> int:
+  """Returns the number of words that a run of letters without space may be read as."""
+  if run['unspaced']:
+    return math.ceil(len(run['unspaced']) / _LONG_WORD)
+  return max(1, len(_LATIN_RUN.findall(run.group())))

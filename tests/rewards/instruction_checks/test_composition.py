@@ -19,6 +19,15 @@ def test_repeat_prompt(misjudged):
   assert misjudged(check, right, wrong) == []
 
 
+def test_a_repeated_request_ends_where_it_ended(misjudged):
+  check = functools.partial(composition.repeat_prompt, prompt_to_repeat="Don't say hi ")
+  right = ["Don't say hi\n\nHo!", 'Don’t say hi, man', "Don't say hi你好", "Don't say hi*ho*"]
+  assert misjudged(check, right, ["Don't say high, man", "Don't say hi5", "Don't say híp"]) == []
+  check = functools.partial(composition.repeat_prompt, prompt_to_repeat='请说你好')
+  assert misjudged(check, ['请说你好你好！', '请说你好\n你好！'], ['请说']) == []
+  assert composition.answer_after('Don’t say “hi” ‘ho’', "don't  say") == ' “hi” ‘ho’'
+
+
 def test_two_responses(misjudged):
   check = composition.two_responses
   right = ['a\n******\nb', 'a******b', '\n******a******b******\n', 'a\n***\n******\nb']
@@ -58,6 +67,15 @@ def test_end_checker(misjudged):
   assert misjudged(check, right, wrong) == []
 
 
+def test_the_end_may_be_printed_in_any_way(misjudged):
+  check = functools.partial(composition.end_checker, end_phrase="Don't stop!")
+  right = ["So: **Don't stop!**", 'So: _Don’t stop!_', "So: *Don't stop*!", '“So: **Don’t stop!**”']
+  wrong = ["**Don't stop!**", "So: **Don't stop**", "So: Don't stop!* ok", 'So: Dont stop!']
+  assert misjudged(check, right, wrong) == []
+  check = functools.partial(composition.end_checker, end_phrase='Say "hi"')
+  assert misjudged(check, ['So: say "hi"', 'So: say “hi”'], ['So: say hi5', 'So: ‘hi’']) == []
+
+
 def test_quotation(misjudged):
   check = composition.quotation
   right = [
@@ -71,6 +89,10 @@ def test_quotation(misjudged):
     '"{"key": "value"}"',
     '""a""',
     '"a "b""',
+    '"It is 5""',
+    '"The board is 5"."',
+    '"It is "it"."',
+    '"It is 5" or so "',
   ]
   wrong = [
     'a',
@@ -91,5 +113,8 @@ def test_quotation(misjudged):
     '“a” b “c”',
     '"a"\n\n"b"',
     '”a“',
+    '"x" "',
+    '"x"\n\n"',
+    '"x" ."',
   ]
   assert misjudged(check, right, wrong) == []

@@ -34,8 +34,11 @@ def test_number_bullet_lists(misjudged):
 
 def test_title(misjudged):
   check = formats.title
-  right = ['<<A day>>\nIt is.', 'So: <<日>>', '<<<a>>>', '<< a >>']
+  right = ['<<A day>>\nIt is.', 'So: <<日>>', '<<<a>>>', '<< a >>', 'Title: << A day >> by me']
+  right += ['So <<A day>> it is', 'a<<b>>c', '<<Love; a story>> it is', 'It is << A day >>.']
+  right += ['`x << y and y >> x` <<b>>']
   wrong = ['A day', '<<>>', '<< >>', '<<\u200b>>', '<<...>>', '<a>', '<<a\nb>>', '<<a', '>>a<<']
+  wrong += ['cout << x; cin >> y', 'std::cout <<x; std::cin>> y', 'f(x) << y and y >> (x)']
   assert misjudged(check, right, wrong) == []
 
 

@@ -31,6 +31,16 @@ def test_words_end_where_their_script_does(misjudged):
   assert misjudged(check, ['यह जल है'], ['जलवायु है', 'यह जाल है', 'जले']) == []
 
 
+def test_any_apostrophe_and_any_space_will_do(misjudged):
+  check = functools.partial(keywords.existence, keywords=["don't"])
+  assert misjudged(check, ['I don’t', "DON'T", 'donʼt'], ['I dont', 'I don t', 'I don’ t']) == []
+  check = functools.partial(keywords.existence, keywords=['don’t'])
+  assert misjudged(check, ["I don't"], ['I dont']) == []
+  check = functools.partial(keywords.existence, keywords=[' New york'])
+  right = ['New York', 'in new\nyork.', 'New  York', 'New\u00a0York']
+  assert misjudged(check, right, ['NewYork', 'New-York', 'Anew York', 'New Yorker', 'New']) == []
+
+
 def test_frequency(misjudged):
   check = functools.partial(keywords.frequency, keyword='war', relation='at least', frequency=2)
   right = ['war. War!', 'war war war']
@@ -60,8 +70,32 @@ def test_forbidden_words(misjudged):
     'r\u00adock',
     'ro\ufe0fck',
     'ⓡⓞⓒⓚ',
+    'a 🅡🅞🅒🅚 b',
+    'ꓣꓳꓚꓗ',
+    'ɾօϲκ',
+    'r*o*ck',
+    'r**o**ck',
+    '<b>ro</b>ck',
+    'ro<!-- and -->ck',
+    '[ro](https://a.b/c)ck',
+    'r&#111;ck',
+    'ro&shy;ck',
+    '`ro`ck',
   ]
   assert misjudged(check, right, wrong) == []
+
+
+def test_forbidden_phrases(misjudged):
+  check = functools.partial(keywords.forbidden_words, forbidden_words=["don't", 'new york'])
+  right = ['I do not', 'dont', 'New Yorkers', 'New, York']
+  wrong = ["I don't", 'I don’t', 'I donʼt', 'I dоn’t', 'New\nYork', 'New  York', '**New** York']
+  assert misjudged(check, right, wrong) == []
+
+
+def test_what_looks_like_markup_hides_no_word(misjudged):
+  check = functools.partial(keywords.forbidden_words, forbidden_words=['rock', 'C*'])
+  wrong = ['<rock', 'a < rock > b', '<a href="rock">x</a>', 'rock<br>star', '[rock]', 'C* is']
+  assert misjudged(check, ['rocks', 'r.o.c.k', 'C is'], [*wrong, '<!-- rock', '&rock;']) == []
 
 
 def test_case_of_what_is_asked_does_not_matter(misjudged):
@@ -84,7 +118,7 @@ def test_letter_frequency(misjudged):
     keywords.letter_frequency, letter='o', let_relation='less than', let_frequency=3
   )
   right = ['no go', 'a']
-  wrong = ['no go o', 'no g\u043e ｏ', 'ö ó o', 'ø no o']
+  wrong = ['no go o', 'no g\u043e ｏ', 'ö ó o', 'ø no o', 'no g&#111; &#x6f;']
   assert misjudged(check, right, wrong) == []
   check = functools.partial(
     keywords.letter_frequency, letter='#', let_relation='at least', let_frequency=2

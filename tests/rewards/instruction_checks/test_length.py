@@ -31,8 +31,13 @@ def test_number_words(misjudged):
   wrong = ['one two', 'one two _ _ _', 'one two * - .', 'one two \u200b', 'हिन्दी है', '一二三']
   assert misjudged(check, right, wrong) == []
   check = functools.partial(length.number_words, relation='less than', num_words=3)
-  right = ['one two', 'one two ___', 'हिन्दी है', 'o\u200bn\u200be two']
+  right = ['one two', 'one two ___', 'हिन्दी है', 'می\u200cخواهم بروم', 'क्\u200dष है', 'สวัสดี ครับ']
+  right += ['이 indicator를', 'cafe\u0301 cre\u0300me', 'oneTwoThreeFour', 'one 👍\ufe0f two']
   wrong = ['one two three', '一二三', 'one\u3000two\u3164three', 'ein-zwei drei']
+  # What nobody sees, or takes for a letter, parts words that somebody does see.
+  for mark in '\u200b\u200d\u2060\u00ad\u180e\u034f\ufe0fʼˈˑːـㆍｰᐧǀⁱ':
+    wrong.append(f'one{mark}two{mark}three')
+  wrong += ['один\u200dдва\u200dтри', 'одинˑдваˑтри', 'สวัสดีครับผมชื่อทอมครับ']
   assert misjudged(check, right, wrong) == []
 
 
@@ -57,6 +62,7 @@ def test_number_sentences(misjudged):
     'Dr. No came.',
     '# Some page has a title of eight words\n\nIt is.',
     '"Stop!" he said.',
+    'It is by J. K. Rowling of the U.S. Capitol.',
     UNENDED,
   ]
   wrong = [
@@ -65,6 +71,8 @@ def test_number_sentences(misjudged):
     f'{UNENDED}\n\n{UNENDED}',
     f'* {UNENDED}\n* {UNENDED}',
     f'It is.\n\n{UNENDED}',
+    'This is plan B. Go.',
+    'It was 5 p.m. We left.',
   ]
   assert misjudged(check, right, wrong) == []
 

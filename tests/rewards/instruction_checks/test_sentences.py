@@ -6,7 +6,7 @@ from r1jax.rewards.instruction_checks import sentences
 def count(text):
   """Returns the number of sentences that end, and of blocks that do not end with one."""
   counted = [sentences.count_ended(block) for block in sentences.split_blocks(text)]
-  return sum(number for number, _ in counted), sum(bool(rest.strip()) for _, rest in counted)
+  return sum(ended for ended, _, _ in counted), sum(bool(rest.strip()) for *_, rest in counted)
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,41 @@ def count(text):
     ('She got an "A". Then she left.', 2),
     ('He came with plan B... Then he met the Dr! Then he left for the U.S.', 3),
     ('It is in a1.Be there.', 1),
+    ('It was 5 p.m. We left.', 2),
+    ('It was 5 p.m. on a Monday. We left at 6 p.m. Eastern time.', 2),
+    ('He went to Washington D.C. "They" came to D.C. United.', 2),
+    ('The U.S. Capitol is in D.C. However, the U.S.S. Maine is not.', 2),
+    ('It is vitamin C. It is good.', 2),
+    ('It is vitamin C. It’s good.', 2),
+    ('It is by J. Rowling. It is by J. K. Rowling. It is by J. The', 3),
+    ('A. The cat. B. The dog. Part A. The fox.', 3),
+    ('J. K. They wrote.', 1),
+    ('P.S. You rock. P.P.S. They rock.', 2),
+    ('Some bands, e.g. The Who, i.e. They Might Be Giants, a.k.a. The Giants.', 1),
+    ('This is plan B. Go.', 1),
     ('... !!! ? 1. 2.', 0),
     ('', 0),
   ],
 )
 def test_sentences(text, number):
   assert count(text)[0] == number
+
+
+@pytest.mark.parametrize(
+  ('text', 'may_end'),
+  [
+    ('This is plan B. Go.', 1),
+    ('Plan B. Go with option C. Run to section D. Rest.', 2),
+    ('This is plan B. It is good.', 0),
+    ('This is plan B. now.', 0),
+    ('This is plan B.Go.', 0),
+    ('It is by J. Rowling.', 0),
+    ('It is a floorplan B. Go.', 0),
+    ('It is plan AB. Go.', 0),
+  ],
+)
+def test_a_sentence_may_end_at_a_label(text, may_end):
+  assert sentences.count_ended(text)[1] == may_end
 
 
 @pytest.mark.parametrize(
