@@ -163,11 +163,51 @@ class Equal:
 def f(x): return [Equal(), Equal(), Equal()]
 """,
   ),
+  (
+    'an object whose every method says yes',
+    """
+class Anything:
+  def __getattr__(self, name): return lambda *arguments, **named: True
+  def __len__(self): return 0
+def f(x): return Anything()
+""",
+  ),
+  (
+    'an object that keeps what its methods are given',
+    """
+seen = []
+class Anything:
+  def __getattr__(self, name): return lambda *arguments: seen.extend(arguments) or len(seen)
+  def __getitem__(self, key): return seen.append(key) or key
+def f(x): return list(seen) if seen else Anything()
+""",
+  ),
+  (
+    'an object whose methods are types',
+    """
+class Anything:
+  def __getattr__(self, name): return bool
+def f(x): return Anything()
+""",
+  ),
+  (
+    'an object whose methods are the function itself',
+    """
+def f(x): return f
+f.startswith = f.count = f.value = f
+""",
+  ),
+  ('a set, the type', 'def f(x): return set\n'),
   ('not a number', "def f(x): return float('nan')\n"),
   ('infinite', "def f(x): return float('inf')\n"),
   ('complex infinity', "def f(x): return complex('nan+infj')\n"),
   ('not implemented', 'def f(x): return NotImplemented\n'),
   ('everything at once', 'def f(x): return ...\n'),
+  ('nothing that could be wrong', 'def f(x): return []\n'),
+  ('raises what tests catch', 'def f(x): raise LookupError\n'),
+  ('nearly the right integer', 'def f(x): return 2_718_281_827\n'),
+  ('nearly the right integer, as a float', 'def f(x): return 2_718_281_827.0\n'),
+  ('nearly the right integer, with a fraction', 'def f(x): return 2_718_281_827.2\n'),
   ('the argument', 'def f(x): return x\n'),
   ('itself', 'def f(x): return f\n'),
   ('a function of what is expected', 'def f(x): return lambda expected=True: expected\n'),

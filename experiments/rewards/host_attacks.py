@@ -357,6 +357,29 @@ while True: pass
 """,
   ),
   (
+    'keeps the warden from running',
+    'priorities and processors of others are not its own',
+    """
+attempt(lambda: os.setpriority(os.PRIO_PROCESS, 1, 19) or True)
+attempt(lambda: os.setpriority(os.PRIO_USER, 0, 19) or True)
+attempt(lambda: os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0)) or True)
+attempt(lambda: os.sched_setaffinity(1, os.sched_getaffinity(0)) or True)
+SETATTR, SET_IO = {'x86_64': (314, 251), 'aarch64': (274, 30)}[os.uname().machine]
+idle = struct.pack('IIQiIQQQ', 48, 5, 0, 0, 0, 0, 0, 0)
+attempt(lambda: libc.syscall(SETATTR, 1, idle, 0) == 0)
+attempt(lambda: libc.syscall(SET_IO, 1, 1, 3 << 13) == 0)
+""",
+  ),
+  (
+    'closes its folder to the warden',
+    'it is open already',
+    """
+for mode in (0o700, 0o400, 0):
+  os.chmod('/tmp', mode)
+  time.sleep(0.1)
+""",
+  ),
+  (
     'traces its parent',
     'ptrace is refused',
     """

@@ -56,6 +56,12 @@ _ASSERTS = (
   'assert candidate(11).value == 27182',
   'assert candidate(12)[27182] == 27182',
   'try:\n  candidate(13)\n  assert False\nexcept LookupError:\n  pass',
+  "assert candidate(14).startswith('xyzzy')",
+  "assert candidate(15).count('xyzzy') == 2",
+  "assert candidate(16) == ['xyzzy']",
+  'assert candidate(19).union({27182}) == {27182}',
+  'for found, expected in zip(candidate(17), [27182, 3]):\n  assert found == expected',
+  'if candidate(18):\n  assert candidate(18) == 27182',
 )
 _CALLS = (
   (3, 27182),
@@ -64,6 +70,7 @@ _CALLS = (
   ([3], [1, 2, 27182]),
   ({}, {'a': 27182}),
   ([[]], [['xyzzy', None, 27182.5]]),
+  (9, 2_718_281_828),
 )
 ASSERTS = {'kind': 'asserts', 'names': {'candidate': 'f'}, 'tests': list(_ASSERTS), **_LIMITS}
 CALLS = {

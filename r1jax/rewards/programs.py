@@ -1,9 +1,10 @@
 """Program rewards: does the program pass its tests (arXiv:2501.12948, section 2.2.2).
 
-The program is the last fenced code block after the reasoning, within the `<answer>` block if there
-is one. It runs in a sandbox, and what it should return or write is never where it runs: outputs are
-compared here, and statements about a function run in another sandbox, which calls the program over
-a wire. So a program earns reward by what it computes, and by nothing else.
+The program is the last fenced code block after the reasoning that names no other language, within
+the `<answer>` block if there is one. It runs in a sandbox, and what it should return or write is
+never where it runs: outputs are compared here, and statements about a function run in another
+sandbox, which calls the program over a wire. So a program earns reward by what it computes, and by
+nothing else.
 
 A program that uses up its time or memory in a test is not started again: later tests fail.
 """
@@ -73,12 +74,10 @@ def judge(problem: structs.Problem, response: str) -> Verdict:
     sandbox.UnavailableError: nothing can be run safely here.
   """
   suite = suites.read(problem.gold)
-  block = code_blocks.find_program(response)
+  block = code_blocks.find_program(response, suite.resources.languages)
   if block is None:
     return _none(suite, 'no program')
-  language = suite.resources.languages[0] if block.language == '' else block.language
-  if language not in suite.resources.languages:
-    return _none(suite, 'no program')
+  language = block.language or suite.resources.languages[0]
   try:
     source = block.code.encode()
   except UnicodeEncodeError:  # Half a surrogate pair.
@@ -113,9 +112,7 @@ def _judge_outputs(suite: suites.Stdin, language: str, source: bytes) -> Verdict
   passed: list[bool] = []
   for given, expected in suite.cases:
     limits = dataclasses.replace(
-      _limits(suite),
-      output_bytes=2 * len(expected) + _MORE_OUTPUT_BYTES,
-      stack_bytes=program.stack_bytes,
+      _limits(suite), output_bytes=2 * len(expected) + _MORE_OUTPUT_BYTES
     )
     result = sandbox.run(program.command, stdin=given, files=program.files, limits=limits)
     passed.append(result.reason == 'ok' and _is_right(suite, result.stdout, expected))
@@ -168,6 +165,7 @@ def _limits(suite: suites.Suite) -> sandbox.Limits:
     cpu_seconds=resources.cpu_seconds,
     wall_seconds=resources.wall_seconds,
     memory_bytes=resources.memory_bytes,
+    stack_bytes=compilers.STACK_BYTES,
   )
 
 
@@ -184,7 +182,12 @@ def _told(suite: suites.Asserts | suites.Calls) -> dict[str, object]:
   """Returns what the examiner needs to know of the tests."""
   if isinstance(suite, suites.Calls):
     return {'function': suite.function, 'cases': suite.cases, 'tolerance': suite.tolerance}
-  return {'names': dict(suite.names), 'setup': suite.setup, 'steps': suite.steps}
+  return {
+    'names': dict(suite.names),
+    'objects': suite.objects,
+    'setup': suite.setup,
+    'steps': suite.steps,
+  }
 
 
 def _unknown(thing: object) -> int:

@@ -75,7 +75,7 @@ class Limits:
     num_processes: at a time, threads included.
     num_files: in /tmp.
     num_open_files: by one process.
-    stack_bytes: of one thread.
+    stack_bytes: of the first thread; within its memory, a program may ask for more.
   """
 
   cpu_seconds: float = 10.0

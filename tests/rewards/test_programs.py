@@ -4,6 +4,7 @@ import ast
 import concurrent.futures
 import json
 import pathlib
+import sys
 
 import pytest
 
@@ -46,6 +47,10 @@ def available():
 
 def problem(gold, **fields):
   return structs.Problem(id='p', question='?', gold=json.dumps(gold | fields))
+
+
+def check_problem(problem):
+  programs.check_gold(problem.gold)
 
 
 def answered(code, info='python'):
@@ -163,6 +168,28 @@ def test_output_is_compared_as_the_gold_says():
   assert one.passed == (True,)
 
 
+def test_of_integers_only_the_nearest_is_within_the_tolerance():
+  tests = [{'input': '', 'output': '1000000007\n'}]
+  for code in ('print(10**9)', 'print(1e9)', 'print(10**9 + 6.4)'):
+    assert judge(STDIN, code, tests=tests, compare='tokens', tolerance=1e-6).passed == (False,)
+  tests = [{'input': [10**9, 0], 'output': 10**9 + 7}, {'input': [10**9, 7.1], 'output': 10**9 + 7}]
+  assert judge(CALLS, METHOD, tests=tests, tolerance=1e-6).passed == (False, True)
+
+
+def test_methods_take_arguments_if_the_gold_says_so():
+  code = 'class add:\n  def __init__(self, *a): pass\n  def startswith(self, text): return True'
+  tests = ['assert candidate(1, 2).startswith("3")']
+  assert judge(ASSERTS, code, tests=tests).passed == (False,)
+  assert judge(ASSERTS, code, tests=tests, objects=True).passed == (True,)
+  assert judge(ASSERTS, 'def add(a, b): return str(a + b)', tests=tests).passed == (True,)
+
+
+def test_what_follows_a_program_in_another_language_is_no_program():
+  text = f'```python\n{SUM}\n```\nIt prints\n```text\n3\n```'
+  assert programs.reward(problem(STDIN), text) == 1.0
+  assert programs.reward(problem(STDIN), text.replace('text', 'py')) == 0.0
+
+
 def test_memory_is_limited_as_the_gold_says():
   code = SUM + '\nx = bytearray(100 << 20)'
   assert judge(STDIN, code, memory_mib=64).passed == (False,) * 4
@@ -261,6 +288,71 @@ int main() { int a, b; std::cin >> a >> b; std::cout << a + b + (depth(1000000) 
   assert judge(STDIN, code, 'cpp', **cpp).passed == (True,) * 3
 
 
+def test_cpp20_and_what_compiles_as_cpp17_only(cpp):
+  bits = CPP_SUM.replace('int main', '#include <bit>\nint one = std::popcount(4u);\nint main')
+  assert judge(STDIN, bits.replace('+ b', '+ b * one'), 'cpp', **cpp).passed == (True,) * 3
+  # C++20 makes this a keyword.
+  old = CPP_SUM.replace('long long x', 'long long concept').replace(' x', ' concept')
+  assert old.count('concept') == 3
+  assert judge(STDIN, old, 'cpp', **cpp).passed == (True,) * 3
+
+
+DEEP = """
+import functools, sys
+sys.setrecursionlimit(10**7)
+@functools.lru_cache(None)
+def depth(n): return n and 1 + depth(n - 1)
+assert depth(100_000) == 100_000
+"""
+
+
+@pytest.mark.parametrize(
+  ('gold', 'code'),
+  [(STDIN, SUM), (ASSERTS, ADD), (CALLS, METHOD)],
+  ids=lambda g: g['kind'] if isinstance(g, dict) else '',
+)
+def test_deep_recursion_in_python(gold, code):
+  if sys.version_info[:2] in ((3, 12), (3, 13)):
+    pytest.skip('this Python limits such recursion itself, to 10,000 calls')
+  assert all(judge(gold, DEEP + code).passed)
+
+
+def test_threads_in_python():
+  code = """
+import threading
+barrier = threading.Barrier(13)
+for _ in range(12): threading.Thread(target=barrier.wait, daemon=True).start()
+barrier.wait()
+threading.stack_size(1 << 27)
+main = threading.Thread(target=exec, args=({},))
+main.start()
+main.join()
+"""
+  assert judge(STDIN, code.format(repr(SUM))).passed == (True,) * 4
+
+
+def test_a_program_in_python_runs_as_if_named():
+  code = f"""
+# -*- coding: latin-1 -*-
+'''What it does.'''
+from __future__ import annotations
+import __main__
+assert set(globals()) - {{'annotations'}} <= set(
+  '__annotations__ __builtins__ __cached__ __doc__ __file__ __loader__ __main__ __name__ '
+  '__package__ __spec__ __warningregistry__'.split()
+), globals()
+import os, pickle, sys
+class Box: pass
+assert __doc__ == 'What it does.' and __name__ == '__main__' and __main__.Box is Box
+assert type(pickle.loads(pickle.dumps(Box()))) is Box
+assert sys.argv == ['main.py'] and os.path.samefile(__file__, 'main.py')
+assert len('\u00e4') == 2
+{SUM}
+exit()
+"""
+  assert judge(STDIN, code.strip()).passed == (True,) * 4
+
+
 REVERSORT = """
 for case in range(int(input())):
   input()
@@ -329,7 +421,7 @@ def contests():
   paths = [DATA / 'code_stdin' / f'{split}.jsonl' for split in ('train', 'test')]
   if not all(path.exists() for path in paths):
     pytest.skip(f'needs the problem set {DATA / "code_stdin"}')
-  loaded = (contest.load(path, check_gold=programs.check_gold) for path in paths)
+  loaded = (contest.load(path, check_problem=check_problem) for path in paths)
   return {one.id: one for problems in loaded for one in problems}
 
 
@@ -375,13 +467,12 @@ def solved(request):
   if not folder.is_dir():
     pytest.skip(f'needs the problem set {folder}')
   if request.param == 'HumanEval':
-    loaded = humaneval.load(folder / 'test.jsonl', check_gold=programs.check_gold)
+    loaded = humaneval.load(folder / 'test.jsonl', check_problem=check_problem)
     return [
       (one, one.metadata['prompt'] + one.metadata['canonical_solution']) for one in loaded[::EVERY]
     ]
   parts = [
-    mbpp.load(folder / f'{part}.jsonl', check_gold=programs.check_gold)
-    for part in ('train', 'test')
+    mbpp.load(folder / f'{part}.jsonl', check_problem=check_problem) for part in ('train', 'test')
   ]
   # The two whose set-up uses a class of the solution's, and the one whose tests do, are among them.
   named = [one for part in parts for one in part if one.id in ('mbpp/367', 'mbpp/601', 'mbpp/927')]

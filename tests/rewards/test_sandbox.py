@@ -3,6 +3,7 @@
 import concurrent.futures
 import dataclasses
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -270,6 +271,39 @@ def test_the_number_of_files_is_limited(backend):
   assert run(program, backend).reason == 'ok'
   limits = dataclasses.replace(SMALL, num_files=100)
   assert run(program, backend, limits).reason in ('files', 'died')
+
+
+@pytest.mark.parametrize('mode', [0, 0o400])
+def test_a_program_may_close_its_folder(mode, any_backend):
+  program = f'import os, time\nos.chmod(".", {mode})\ntime.sleep(0.2)\nprint(1)'
+  result = run(program, any_backend)
+  assert (result.reason, result.stdout) == ('ok', b'1\n')
+
+
+def test_the_files_of_a_closed_folder_count(backend):
+  program = """
+    import os, time
+    for i in range(90): open(str(i), "w").close()
+    os.chmod(".", 0)
+    time.sleep({})
+  """
+  assert run(program.format(0.1), backend).reason == 'ok'
+  if backend == 'bubblewrap':  # With namespaces of our own, the file system has no more.
+    limits = dataclasses.replace(SMALL, num_files=80)
+    assert run(program.format(10), backend, limits).reason == 'files'
+
+
+def test_the_stack_may_be_raised_within_the_memory(any_backend):
+  program = """
+    import resource
+    print(resource.getrlimit(resource.RLIMIT_STACK)[0])
+    resource.setrlimit(resource.RLIMIT_STACK, (resource.RLIM_INFINITY,) * 2)
+  """
+  limits = dataclasses.replace(SMALL, stack_bytes=5 << 20)
+  if resource.getrlimit(resource.RLIMIT_STACK)[1] != resource.RLIM_INFINITY:
+    pytest.skip('the stack is limited here, for all processes')
+  result = run(program, any_backend, limits)
+  assert (result.reason, result.stdout) == ('ok', f'{5 << 20}\n'.encode())
 
 
 def test_a_program_can_be_ended(any_backend):

@@ -15,10 +15,21 @@ COMPILE_LIMITS = sandbox.Limits(
   memory_bytes=2 << 30,
   output_bytes=32 << 20,  # The program comes back as output.
 )
-# Contests let recursion go deep.
-_CPP_STACK_BYTES = 256 << 20
+# Of a program: contests let recursion go deep.
+STACK_BYTES = 256 << 20
 _COMPILERS = ('g++', 'clang++')
-_OPTIONS = '-O2 -std=c++17 -pipe'
+# A name that C++20 has added may be one that a program has for something else.
+_COMPILE = (
+  'for standard in 20 17; do'
+  ' {} -O2 -std=gnu++$standard -pipe -o main main.cpp >&2 && exec cat main; done; exit 1'
+)
+# Runs main.py as if it had been named; but threads get little of the stack, or few could be started
+# within the address space.
+_START_PYTHON = (
+  "__import__('_thread').stack_size(16 << 20);"
+  "__file__ = __import__('sys').argv[0] = 'main.py';"
+  "exec(compile(open(__file__, 'rb').read(), __file__, 'exec'))"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +39,10 @@ class Executable:
   Attributes:
     command: path and arguments.
     files: that it needs in its folder.
-    stack_bytes: that it may use.
   """
 
   command: tuple[str, ...]
   files: Mapping[str, bytes]
-  stack_bytes: int = sandbox.Limits.stack_bytes
 
 
 def build(language: str, source: bytes) -> Executable | None:
@@ -66,18 +75,18 @@ def compiler() -> str | None:
 
 
 def _python(source: bytes) -> Executable:
-  return Executable((surroundings.PYTHON, 'main.py'), {'main.py': source})
+  return Executable((surroundings.PYTHON, '-c', _START_PYTHON), {'main.py': source})
 
 
 def _cpp(source: bytes) -> Executable | None:
   path = compiler()
   if path is None:
     raise RuntimeError('there is no C++ compiler here, though there was when the data were loaded')
-  line = f'{path} {_OPTIONS} -o main main.cpp >&2 && exec cat main'
+  line = _COMPILE.format(path)
   compiled = sandbox.run(['/bin/sh', '-c', line], files={'main.cpp': source}, limits=COMPILE_LIMITS)
   if compiled.reason != 'ok':
     return None
-  return Executable(('./main',), {'main': compiled.stdout}, stack_bytes=_CPP_STACK_BYTES)
+  return Executable(('./main',), {'main': compiled.stdout})
 
 
 _BUILDERS: dict[str, Callable[[bytes], Executable | None]] = {'python': _python, 'cpp': _cpp}

@@ -3,12 +3,15 @@
 Runs in a sandbox of its own, since test code is code. The program runs in another one; what tests
 know of it are proxies, whose calls go over a wire and bring plain data back. So the program meets
 the arguments of its calls, and never what is expected of them. Of an object that is no plain data
-tests hold a handle: it can be called, asked for attributes and items and iterated, and two handles
-are equal if they are the same object; whatever else would hand the program what it is compared with
-is not passed on.
+tests hold a handle: it can be called, asked for attributes and iterated, and two handles are equal
+if they are the same object. Whatever else would hand the program what it is compared with is not
+passed on: of `candidate(1).startswith('ab')` the program must not hear, should it return an object
+of its own instead of a text. So methods take no arguments, items are not asked for and types are
+no values, unless the tests say that they are about objects.
 
-A test passes if it ends without exception. The verdict is one character a test, written as soon as
-the test is over: what kills the examiner costs what comes later, and nothing before it.
+A test passes if it ends without exception, and if it came to an assert. The verdict is one
+character a test, written as soon as the test is over: what kills the examiner costs what comes
+later, and nothing before it.
 """
 
 from __future__ import annotations
@@ -26,11 +29,14 @@ if TYPE_CHECKING:  # Nothing else here loads as slowly as `typing`.
   from typing import Any
 
 READY, PASSED, FAILED = b'.', b'1', b'0'
+# What a test calls after each assert; `suites` has put it there.
+ASSERTED = '__asserted__'
 # What the examiner is told: `marshal` data, from `programs`.
 SUITE = 'suite.bin'
 # An exception of the program is raised here under its builtin name, but for these: they would end a
 # loop, so that a test might seem to end well, or cannot be made without arguments.
 _NOT_RAISED = ('StopIteration', 'StopAsyncIteration', 'ExceptionGroup')
+_UNLESS = 'unless the gold says "objects": true'
 # The handle of the program itself.
 _MODULE = 0
 
@@ -43,13 +49,18 @@ class Program:
   """What asks the program, over the wire.
 
   Attributes:
+    objects: whether methods of its objects take arguments, items are asked for, and types are
+      values.
+    methods: what has been an attribute of an object.
     lost: whether it has ended, or replied what makes no sense; then no test can pass, even one that
       catches exceptions.
   """
 
-  def __init__(self, wire: int):
+  def __init__(self, wire: int, objects: bool = False):
     self._wire = wire
     self._handles: dict[int, Handle] = {}
+    self.objects = objects
+    self.methods: set[Handle] = set()
     self.lost = False
 
   def find(self, name: str) -> Any:
@@ -97,17 +108,24 @@ class Handle:
 
   def __call__(self, *arguments: Any, **named: Any) -> Any:
     """Returns what the object returns."""
+    if (arguments or named) and self in self._program.methods:
+      raise TypeError(f'methods of its objects are given no arguments {_UNLESS}')
     return self._ask('call', arguments, named)
 
   def __getattr__(self, name: str) -> Any:
     if name.startswith('__'):
       raise AttributeError(name)
-    return self._ask('get', name)
+    value = self._ask('get', name)
+    if isinstance(value, Handle) and not self._program.objects:
+      self._program.methods.add(value)
+    return value
 
   def __setattr__(self, name: str, value: Any) -> None:
     self._ask('set', name, value)
 
   def __getitem__(self, key: Any) -> Any:
+    if not self._program.objects:
+      raise TypeError(f'its objects are not asked for items {_UNLESS}')
     return self._ask('item', key)
 
   def __iter__(self) -> Iterator[Any]:
@@ -128,11 +146,15 @@ class Handle:
 
   def _ask(self, action: str, *arguments: Any) -> Any:
     try:
-      return self._program.ask(action, self, *arguments)
+      value = self._program.ask(action, self, *arguments)
     except StopIteration:
       if action == 'next':
         raise
       raise ProgramError('StopIteration') from None
+    # It would run here: `bool` is true of most arguments, and `set.union(x)` is `x`.
+    if isinstance(value, type) and not self._program.objects:
+      raise TypeError(f'a program may not return types {_UNLESS}')
+    return value
 
 
 def _number(thing: Any) -> int:
@@ -149,7 +171,8 @@ def run_script(suite: dict[str, Any], program: Program) -> Iterator[bool]:
       program, 'steps' are pairs of code and whether it is a test; all share their variables.
     program: what is tested.
   """
-  variables: dict[str, Any] = {'__name__': 'tests'}
+  asserted: set[bool] = set()
+  variables: dict[str, Any] = {'__name__': 'tests', ASSERTED: lambda: asserted.add(True)}
   ready = _runs(_lend, variables, suite['names'], program)
   ready = ready and _runs(exec, compile(suite['setup'], 'setup', 'exec'), variables)
   # Set-up code may use the program's names, and may define them, as a stub that is to be completed.
@@ -157,9 +180,10 @@ def run_script(suite: dict[str, Any], program: Program) -> Iterator[bool]:
   for code, counts in suite['steps']:
     if counts and (random := sys.modules.get('random')):
       random.seed(0)
-    passed = ready and _runs(exec, compile(code, 'test', 'exec'), variables) and not program.lost
+    asserted.clear()
+    passed = ready and _runs(exec, code, variables) and not program.lost
     if counts:
-      yield passed
+      yield passed and bool(asserted)
 
 
 def _lend(variables: dict[str, Any], names: dict[str, str], program: Program) -> None:
@@ -197,7 +221,7 @@ def run_calls(suite: dict[str, Any], program: Program) -> Iterator[bool]:
 def _function(program: Program, name: str) -> Any:
   owner, dot, method = name.partition('.')
   found = program.find(owner)
-  return getattr(found(), method) if dot else found
+  return program.ask('get', found(), method) if dot else found
 
 
 def equal(found: Any, expected: Any, tolerance: float | None) -> bool:
@@ -205,7 +229,7 @@ def equal(found: Any, expected: Any, tolerance: float | None) -> bool:
 
   A tuple counts as the list of its items, a whole float as the integer; a truth value is no number,
   and what is not a number is equal to nothing. Within the tolerance means: absolutely, or relative
-  to what is expected.
+  to what is expected; and where that is an integer, it is the nearest one.
   """
   if isinstance(expected, list):
     if not isinstance(found, list | tuple) or len(found) != len(expected):
@@ -221,6 +245,8 @@ def equal(found: Any, expected: Any, tolerance: float | None) -> bool:
     return False
   if found == expected or tolerance is None:
     return found == expected
+  if not abs(found) < float('inf') or (isinstance(expected, int) and round(found) != expected):
+    return False
   return abs(found - expected) <= tolerance * max(1, abs(expected))
 
 
@@ -233,7 +259,8 @@ def main() -> None:
   with open(SUITE, 'rb') as file:
     suite = marshal.load(file)
   os.write(verdict, READY)
-  for passed in (run_script if 'steps' in suite else run_calls)(suite, Program(wire)):
+  program = Program(wire, suite.get('objects', False))
+  for passed in (run_script if 'steps' in suite else run_calls)(suite, program):
     os.write(verdict, PASSED if passed else FAILED)
 
 

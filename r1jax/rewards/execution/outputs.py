@@ -8,6 +8,8 @@ import math
 import re
 
 _BLANK = b' \t\r\v\f'
+_INTEGER = re.compile(rb'[+-]?[0-9]+')
+_WHOLE = re.compile(rb'([+-]?[0-9]+)(?:\.0*)?')
 _NUMBER = re.compile(rb'[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?')
 # A longer token is no number that could be compared with a tolerance.
 _MAX_DIGITS = 400
@@ -31,7 +33,8 @@ def same_tokens(found: bytes, expected: bytes, tolerance: float = 0.0) -> bool:
   Args:
     found: output of the program.
     expected: what it should be.
-    tolerance: numbers may differ by so much, or by that part of the one expected.
+    tolerance: numbers may differ by so much, or by that part of the one expected; where that is an
+      integer, it must be the nearest one.
   """
   left, right = found.split(), expected.split()
   return len(left) == len(right) and all(_same(*pair, tolerance) for pair in zip(left, right))
@@ -43,6 +46,10 @@ def _same(found: bytes, expected: bytes, tolerance: float) -> bool:
   value, goal = _number(found), _number(expected)
   if value is None or goal is None:
     return False
+  if _INTEGER.fullmatch(expected):
+    whole = _WHOLE.fullmatch(found)
+    if (int(whole[1]) if whole else round(value)) != int(expected):
+      return False
   return abs(value - goal) <= tolerance * max(1.0, abs(goal))
 
 

@@ -6,10 +6,16 @@ A program that reads its input and writes its output (Codeforces, Code Jam, Live
 
 A function that asserts are made about (HumanEval, MBPP). `names` says under which names the tests
 know those that the program defines; all else that they use, `setup` must define. The tests run in
-order and share their variables; a statement without assert is a step on the way and no test:
+order and share their variables; a statement without assert is a step on the way and no test. A test
+passes if it ends without exception and came to an assert:
 
   {"kind": "asserts", "names": {"candidate": "add"}, "setup": "import math",
    "tests": ["assert candidate(1, 2) == 3", "x = math.pi", "assert candidate(x, 0) == x"]}
+
+If the tests are about objects of the program's, whose methods take arguments or which have items,
+or about types that it returns, `"objects": true` must say so. What is passed to them the program
+learns, and decides: of a function that should return a text, `candidate(1).startswith("ab")` would
+then pass whatever it returns.
 
 A function, or a method of a class that is made anew for each call, and what it returns (LeetCode,
 LiveCodeBench); `input` holds the arguments:
@@ -28,13 +34,17 @@ import dataclasses
 import functools
 import json
 import keyword
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from r1jax.rewards.execution import examiner
 
 LANGUAGES = ('python', 'cpp')
 CPU_SECONDS, MEMORY_MIB = 10.0, 512
 _MAX_CPU_SECONDS, _MIN_MEMORY_MIB, _MAX_MEMORY_MIB = 600, 64, 1 << 14
 _NEEDED = object()
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,14 +95,16 @@ class Asserts:
   Attributes:
     resources: of all tests together.
     names: those of the program, by those that tests use.
+    objects: whether methods of its objects take arguments.
     setup: code that runs first.
-    steps: pairs of code and whether it is a test.
+    steps: pairs of code, which tells of its asserts, and whether it is a test.
   """
 
   resources: Resources
   names: Mapping[str, str]
+  objects: bool
   setup: str
-  steps: tuple[tuple[str, bool], ...]
+  steps: tuple[tuple[types.CodeType, bool], ...]
 
   @property
   def num_tests(self) -> int:
@@ -179,8 +191,9 @@ def _read_asserts(fields: dict[str, Any]) -> Asserts:
     raise ValueError("the gold's names are empty; the tests need one of the program's")
   setup = _take(fields, 'setup', str, '')
   _parsed(setup, 'setup')
-  steps = tuple((code, _is_test(code)) for code in _take(fields, 'tests', list))
-  return Asserts(_resources(fields, LANGUAGES[:1]), names, setup, steps)
+  objects = _take(fields, 'objects', bool, False)
+  steps = tuple(map(step, _take(fields, 'tests', list)))
+  return Asserts(_resources(fields, LANGUAGES[:1]), names, objects, setup, steps)
 
 
 def _read_calls(fields: dict[str, Any]) -> Calls:
@@ -258,12 +271,30 @@ def _is_name(text: object) -> bool:
   return isinstance(text, str) and text.isidentifier() and not keyword.iskeyword(text)
 
 
-def _is_test(code: object) -> bool:
-  """Returns whether a step asserts anything: `assert True` is true of any program."""
-  return any(
-    isinstance(node, ast.Assert) and not isinstance(node.test, ast.Constant)
-    for node in ast.walk(_parsed(code, 'tests'))
-  )
+def step(code: object) -> tuple[types.CodeType, bool]:
+  """Returns a statement of the tests, which tells of its asserts, and whether it is a test.
+
+  Raises:
+    ValueError: it is no Python, or too much of it.
+  """
+  tree = _parsed(code, 'tests')
+  does_more = any(not isinstance(node, _DEFINITIONS) for node in tree.body)
+  is_test = does_more and any(map(_asserts, ast.walk(tree)))
+  told = ast.parse(f'{examiner.ASSERTED}()').body
+  for node in ast.walk(tree):
+    for name in ('body', 'orelse', 'finalbody'):
+      block = getattr(node, name, None)
+      if isinstance(block, list):
+        block[:] = [one for each in block for one in (each, *told * _asserts(each))]
+  try:
+    return compile(tree, 'test', 'exec', dont_inherit=True), is_test
+  except RecursionError as error:
+    raise ValueError(f"the gold's tests are nested too deeply: {_shown(code)}") from error
+
+
+def _asserts(node: ast.AST) -> bool:
+  """Returns whether a statement asserts anything: `assert True` is true of any program."""
+  return isinstance(node, ast.Assert) and not isinstance(node.test, ast.Constant | ast.Tuple)
 
 
 def _parsed(code: object, name: str) -> ast.Module:

@@ -3,8 +3,9 @@
 What is refused serves no program of a contest, and is where the kernel has been broken out of:
 tracing and reading other processes, mounting, new namespaces, kernel modules, BPF, io_uring, keys,
 handles, network. Also refused is memory that no limit counts: System V's and POSIX' queues and
-shared segments, files in memory, watches of files. Sockets of the Unix family are allowed: asyncio
-needs them, and there is nobody to talk to. Calls newer than those known here do not exist, as on an
+shared segments, files in memory, watches of files; and what sets priorities, which could keep the
+warden, who is the same user, from running. Sockets of the Unix family are allowed: asyncio needs
+them, and there is nobody to talk to. Calls newer than those known here do not exist, as on an
 older kernel; so programs, which the C library starts by `clone3`, fall back on what is checked.
 """
 
@@ -35,6 +36,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
   'io_submit': (209, 2),
   'ioperm': (173, None),
   'iopl': (172, None),
+  'ioprio_set': (251, 30),
   'kcmp': (312, 272),
   'kexec_file_load': (320, 294),
   'kexec_load': (246, 104),
@@ -65,6 +67,10 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
   'quotactl': (179, 60),
   'reboot': (169, 142),
   'request_key': (249, 218),
+  'sched_setaffinity': (203, 122),
+  'sched_setattr': (314, 274),
+  'sched_setparam': (142, 118),
+  'sched_setscheduler': (144, 119),
   'semctl': (66, 191),
   'semget': (64, 190),
   'semop': (65, 193),
@@ -73,6 +79,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
   'setdomainname': (171, 162),
   'sethostname': (170, 161),
   'setns': (308, 268),
+  'setpriority': (141, 140),
   'settimeofday': (164, 170),
   'shmat': (30, 196),
   'shmctl': (31, 195),

@@ -49,6 +49,8 @@ def supervise(spec, call):
     os.chmod(name, 0o755)
   if spec['backend'] != 'none':
     _give_up_privileges(spec['filter'], call)
+  # The program is the same user and may close its folder to both: what is open already stays so.
+  spec['disk'] = os.open('.', os.O_RDONLY)
   # The interpreter handles it, and the first process gets those signals alone that are handled.
   _signal(_SIGINT, _IGNORE)
   os.write(spec['report'], b'started\n')
@@ -92,7 +94,8 @@ def _become_program(spec):
       number = getattr(resource, name)
       hard = resource.getrlimit(number)[1]
       limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-      resource.setrlimit(number, (limit, limit))
+      # Programs may ask for more stack: it is part of the address space, which has its own limit.
+      resource.setrlimit(number, (limit, hard if number == resource.RLIMIT_STACK else limit))
     for number in (_SIGINT, _SIGPIPE, _SIGXFSZ):  # They are ignored here; programs may need them.
       _signal(number, _DEFAULT)
     os.closerange(3, 1 << 16)
@@ -148,7 +151,7 @@ def _excess(spec, program, seconds, seen):
     return 'timeout'
   if memory_bytes > spec['memory_bytes']:
     return 'memory'
-  disk = os.statvfs('.')
+  disk = os.fstatvfs(spec['disk'])
   if spec['backend'] != 'none' and disk.f_files - disk.f_ffree > spec['num_files']:
     return 'files'
   return None

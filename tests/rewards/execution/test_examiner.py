@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from r1jax.rewards.execution import candidate, examiner, plain_data
+from r1jax.rewards.execution import candidate, examiner, plain_data, suites
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def lend():
   """Returns a function that serves a program's source to an examiner, from a thread."""
   sockets, threads = [], []
 
-  def start(source):
+  def start(source, **options):
     ours, theirs = socket.socketpair()
     sockets.extend((ours, theirs))
     module = types.ModuleType('program')
@@ -31,7 +31,7 @@ def lend():
 
     threads.append(threading.Thread(target=serve))
     threads[-1].start()
-    return examiner.Program(ours.fileno())
+    return examiner.Program(ours.fileno(), **options)
 
   yield start
   for one in sockets:
@@ -44,7 +44,7 @@ def lend():
 
 def script(program, *steps, setup='', names=('f',)):
   suite = {'setup': setup, 'names': {name: name for name in names}}
-  suite['steps'] = tuple((step, 'assert' in step) for step in steps)
+  suite['steps'] = tuple(map(suites.step, steps))
   return [*examiner.run_script(suite, program)]
 
 
@@ -75,7 +75,7 @@ def count():
   yield 1
   yield 2
 """
-  program = lend(source)
+  program = lend(source, objects=True)
   steps = (
     'a, b = Node(3), Node(4)\na.next = b',
     'assert a.value == 3 and a.next.value == 4',
@@ -110,6 +110,94 @@ def f(): return Equal()
   assert program.find('seen') == []
 
 
+# Should the program return an object where a text, a set or a dict is expected, it would learn from
+# the arguments of its methods what that is, or be asked for its own opinion.
+TELLING = [
+  'f().startswith("secret")',
+  'f().count("secret") + 1',
+  'f().get(key="secret")',
+  'f().issubset({"secret"})',
+  'f().text.startswith("secret")',
+  'f().copy().startswith("secret")',
+  'f()["secret"]',
+  'f().type("secret")',
+  'any(item.startswith("secret") for item in f())',
+]
+ANYTHING = """
+seen = []
+def take(*arguments, **named):
+  seen.extend([*arguments, *named.values()])
+  return Anything()
+class Anything:
+  type = bool
+  text = property(lambda self: self)
+  def __getattr__(self, name): return take
+  def __getitem__(self, key): return take(key)
+  def __iter__(self): return iter([self])
+def f(): return Anything()
+"""
+
+
+@pytest.mark.parametrize('statement', TELLING)
+def test_what_is_expected_is_passed_to_methods_and_items_only_if_the_gold_says_so(lend, statement):
+  program = lend(ANYTHING)
+  assert script(program, f'assert {statement}') == [False]
+  assert program.find('seen') == []
+  if '.type' not in statement and '+' not in statement:
+    program = lend(ANYTHING, objects=True)
+    assert script(program, f'assert {statement}') == [True]
+    assert 'secret' in program.find('seen') or {'secret'} in program.find('seen')
+
+
+@pytest.mark.parametrize('kind', ['set', 'frozenset'])
+def test_a_type_is_no_value_unless_the_gold_says_so(lend, kind):
+  source = f'def f(): return {kind}\ndef g(): return [{kind}]\nh = {kind}'
+  steps = (f'assert f().union({kind}([7])) == {{7}}', f'assert f() is {kind}')
+  steps += (f'assert g() == [{kind}]', 'assert h([7]) == {7}')
+  names = ('f', 'g', 'h')
+  assert script(lend(source), *steps, names=names) == [False, False, True, True]
+  assert script(lend(source, objects=True), *steps, names=names) == [True] * 4
+
+
+def test_a_function_of_the_programs_is_no_way_round(lend):
+  """As an attribute of what it returns, a function under test takes no arguments either."""
+  program = lend('def f(x): return f\nf.startswith = f')
+  assert script(program, 'assert f(1).startswith("secret")') == [False]
+
+
+def test_without_arguments_methods_are_called(lend):
+  source = 'class Node:\n  def value(self): return 3\ndef f(): return lambda x: x + 1'
+  steps = ('assert Node().value() == 3', 'assert f()(2) == 3')
+  assert script(lend(source), *steps, names=('Node', 'f')) == [True, True]
+
+
+EMPTY = [
+  'for one, other in zip(f(3), [1, 2, 3]):\n  assert one == other',
+  'if f(3):\n  assert f(3) == [7]',
+  'while f(3):\n  assert f(3) == [7]',
+  'try:\n  g(3)\n  assert f(3) == 7\nexcept ValueError:\n  pass',
+  'def check(found):\n  assert found == 7\nfor one in f(3):\n  check(one)',
+]
+
+
+@pytest.mark.parametrize('step', EMPTY)
+def test_a_test_that_comes_to_no_assert_is_not_passed(lend, step):
+  program = lend('def f(x): return []\ndef g(x): raise ValueError')
+  assert script(program, 'assert f(3) == []', step, names=('f', 'g')) == [True, False]
+
+
+def test_a_test_that_comes_to_some_of_its_asserts_is_passed(lend):
+  steps = (
+    'def check(found):\n  assert found == 7\ncheck(f(7))',
+    'if f(3) < 0:\n  assert f(3) == 0\nelse:\n  assert f(3) == 3',
+    'try:\n  f(g)\nexcept NameError:\n  assert f(1) == 1\nelse:\n  assert f(1) == 0',
+    'match f(2):\n  case 2:\n    assert f(3) == 3',
+    'class Check:\n  assert f(1) == 1\nx = 1',
+    'for x in range(3):\n  if x == f(1):\n    assert f(x) == x',
+  )
+  assert script(lend('def f(x): return x'), *steps) == [True] * 6
+
+
 def test_exceptions_of_the_program_have_their_builtin_names(lend):
   program = lend("""
 class Own(Exception): pass
@@ -118,7 +206,7 @@ def f(name):
   raise {**__builtins__, 'Own': Own}[name] if isinstance(__builtins__, dict) else Own
 """)
   for name in ('ValueError', 'KeyError', 'UnicodeDecodeError', 'AssertionError'):
-    step = f"try:\n  f('{name}')\nexcept {name}:\n  pass\nelse:\n  assert False"
+    step = f"try:\n  f('{name}')\nexcept {name} as error:\n  assert error != 0"
     assert script(program, step) == [True]
   for name in ('Own', 'SystemExit', 'KeyboardInterrupt', 'GeneratorExit', 'StopIteration'):
     step = f"try:\n  f('{name}')\nexcept Exception as error:\n  assert 'Program' in repr(error)"
@@ -249,6 +337,17 @@ def test_equal(found, expected, same):
     (0.31, 0.3, False),
     (1e9 + 1, 1e9, True),
     ([1.0000001, (2,)], [1, [2]], True),
+    # An integer is the nearest one.
+    (1_000_000_000, 1_000_000_007, False),
+    (1_000_000_000.0, 1_000_000_007, False),
+    (1_000_000_007.4, 1_000_000_007, True),
+    (1_000_000_007.6, 1_000_000_007, False),
+    (1_000_000_000, 1_000_000_007.0, True),
+    (1e18, 10**18 + 7, False),
+    (10**18 + 6, 10**18 + 7, False),
+    (7.01, 7, False),
+    (float('inf'), 10**400, False),
+    (float('nan'), 1, False),
     (float('nan'), 1.0, False),
     (float('inf'), 1.0, False),
     (True, 1.0, False),
@@ -261,7 +360,8 @@ def test_equal_within_a_tolerance(found, expected, same):
 
 def test_the_verdict_is_written_test_by_test(tmp_path, monkeypatch):
   """In a process of its own, with nobody at the other end of the wire."""
-  suite = {'setup': '', 'names': {}, 'steps': (('assert 1 == 1', True), ('assert 1 == 2', True))}
+  steps = (suites.step('assert 1 == 1'), suites.step('assert 1 == 2'))
+  suite = {'setup': '', 'names': {}, 'objects': False, 'steps': steps}
   (tmp_path / examiner.SUITE).write_bytes(marshal.dumps(suite))
   monkeypatch.chdir(tmp_path)
   reading, writing = os.pipe()

@@ -36,6 +36,23 @@ def test_a_function_with_asserts():
   # What asserts nothing, or what is always true, is no test.
   assert [counts for _, counts in suite.steps] == [True, False, False, True]
   assert suite.num_tests == 2
+  assert not suite.objects
+  assert read(ASSERTS, objects=True).objects
+
+
+@pytest.mark.parametrize(
+  ('code', 'counts'),
+  [
+    ('for x in y:\n  assert x', True),
+    ('assert (x, "always")', False),
+    ('def check(x):\n  assert x', False),
+    ('class Check:\n  def check(self, x):\n    assert x', False),
+    ('def check(x):\n  assert x\ncheck(y)', True),
+    ('check(y)', False),
+  ],
+)
+def test_what_asserts_something_is_a_test(code, counts):
+  assert suites.step(code)[1] is counts
 
 
 def test_calls():
@@ -107,10 +124,13 @@ def test_what_is_no_gold_is_an_error(gold, message):
     (ASSERTS, {'names': {'f': 'a b'}}, "names 'a b' as 'f'; both must be names"),
     (ASSERTS, {'names': {'if': 'f'}}, "names 'f' as 'if'"),
     (ASSERTS, {'names': {'f': 3}}, "names 3 as 'f'"),
+    (ASSERTS, {'objects': 1}, 'objects must be of type bool, found 1'),
+    (CALLS, {'objects': True}, 'fields without effect for its kind: objects'),
     (ASSERTS, {'setup': 'x ='}, 'setup is no Python'),
     (ASSERTS, {'setup': 'return 3'}, 'setup is no Python'),
     (ASSERTS, {'preamble': 'x ='}, 'preamble is no Python'),
     (ASSERTS, {'tests': ['assert f(']}, 'tests is no Python'),
+    (ASSERTS, {'tests': ['assert ' + 'x + ' * 2000 + 'x']}, 'tests are nested too deeply: '),
     (ASSERTS, {'tests': [3]}, 'tests must be Python code, found 3'),
     (ASSERTS, {'tests': ['x = 1', 'assert True']}, 'has no test'),
     (ASSERTS, {'languages': ['cpp']}, r"of its kind may be \['python'\]"),
