@@ -3,19 +3,20 @@
 The share of words of the target language among all words of the chain of thought
 (arXiv:2501.12948, section 2.3.2, https://arxiv.org/abs/2501.12948; as reward of DeepSeek-R1 in
 Nature 645, 633, Methods). What counts as a word says `prose.words`: formulas, code, numbers and
-names of variables are none. A chain of thought without words is worth 0, because it keeps to no
+names of variables are none, as long as they are few (`prose.names`), so that no sentence passes in
+their guise. A chain of thought without words is worth 0, because it keeps to no
 language, and a policy must not earn by emptying its reasoning.
 
 Whose a word is `prose.languages` says: its script, or a detector, phrase by phrase and in doubt for
-the target, so that names and technical terms are not punished.
+the target, so that names and technical terms are not punished. A single word is always in doubt.
 
 Two rules close what the plain share leaves open. A row of five words of the target language counts
 once, so filler that is said again earns nothing. And words that the question itself takes from
 another language, such as a name, are nobody's.
 
 It reads the chain of thought alone, as the paper does; it does not see whether words make sense
-where they stand, nor what is encoded (base64, character codes). A language in foreign letters, such
-as pinyin, is taken for whatever it looks like most.
+where they stand, nor what is encoded (base64, character codes, words cut to three letters). A
+language in foreign letters, such as pinyin, is taken for whatever it looks like most.
 """
 
 import functools
@@ -118,12 +119,12 @@ def _read_question(question: str, named: str | None) -> tuple[str | None, frozen
 
   There are none if the question itself is not in the language that the chain of thought should be.
   """
-  sentences = words.split(question)
-  main = languages.main_language(sentences)
+  text = words.read(question)
+  main = languages.main_language(text.sentences)
   if main is None or named not in (None, main):
     return main, frozenset()
-  judged = languages.judge(sentences, main)
-  return main, frozenset(word.text.lower() for word, is_own in judged if not is_own)
+  judged = languages.judge(text.sentences, main)
+  return main, text.names.union(word.text.lower() for word, is_own in judged if not is_own)
 
 
 def _count_once(said: Sequence[str]) -> int:

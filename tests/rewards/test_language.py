@@ -100,14 +100,14 @@ def test_known_languages_pass():
 
 def test_foreign_words_of_the_question_are_nobodys():
   asked = '用 quicksort 排序 numbers 需要多少步？'
-  # 我们 用 来 排序 并且 数一数 步数, and the two.
-  thought = '我们用 quicksort 来排序 numbers 并且数一数步数'
+  # 我们 来 排序, and the two.
+  thought = '我们 quicksort 来排序 numbers'
   assert score(thought, asked) == 1
-  assert score(thought, 'zh') < 1
+  assert score(thought, 'zh') == 3 / 5
   # They earn nothing, and where another language is asked for they count.
   assert score('quicksort numbers', asked) == 0
-  assert score(thought, asked, lang='en') == 2 / 9
-  assert score('숫자를 quicksort 정렬합니다', asked, lang='ko') == 2 / 3
+  assert score(thought, asked, lang='en') == 2 / 5
+  assert score('숫자를 quicksort', asked, lang='ko') == 1 / 2
 
 
 def test_what_was_said_earns_once():

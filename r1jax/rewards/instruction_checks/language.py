@@ -21,7 +21,7 @@ def is_in(text: str, language: str) -> bool:
   """Returns whether a text is in a language; a text without words is in none.
 
   Args:
-    text: any text.
+    text: any text; a single word is in doubt of every language of its script.
     language: ISO 639-1 code, one of `prose.languages.LANGUAGES`.
   """
   verdicts = [is_own for _, is_own in languages.judge(words.split(text), language)]

@@ -2,6 +2,7 @@
 
   letters    each letter in one form, and its script
   blocks     formulas, code and markup, taken out
+  names      what mathematics and programs call things, no words as long as they are few
   speech     the language that formulas and code hold, kept
   words      sentences, and their words
   languages  the language of a text, and of each word

@@ -28,6 +28,8 @@ _OPENING = re.compile(
 _LONGEST_FENCE = 6
 # Kinds of openings that `find` passes over; None is an escaped dollar.
 _LITERAL = ('ticks', 'dollars', 'environment', None)
+# What may stand between blocks that are side by side.
+_BESIDE = re.compile(r'\s*+(?:[^A-Za-z\s]\s*+){0,3}')
 _BLANK_LINE = r'\n[ \t]*+$|\Z'
 # What a formula has that words between two signs of money have not.
 _SIGN = re.compile(r'[-+*/=<>^_|\\{}()0-9]|(?<!\w)[A-Za-z](?!\w)')
@@ -35,44 +37,72 @@ _SIGN = re.compile(r'[-+*/=<>^_|\\{}()0-9]|(?<!\w)[A-Za-z](?!\w)')
 # Markup outside of blocks. What a command or a tag encloses is prose, and stays.
 _MARKUP = re.compile(
   # An address ends at a hyphen: words joined by hyphens are words.
-  r'(?<![A-Za-z])(?:https?://|www\.)[!-,.-~]{1,100}+'
+  r'(?<![A-Za-z])(?:https?://|www\.)(?P<address>[!-,.-~]{1,100}+)'
   r'|</?(?:think|answer|a|b|i|u|p|em|br|hr|li|ol|ul|td|th|tr|sub|sup|div|pre|code|span|table'
   r'|strong|h[1-6]|details|summary)\b[ /]*+>'
   r'|\\{1,2}+(?:begin|end|label|ref|eqref|cite|usepackage|documentclass|includegraphics|[hv]space)'
-  r'\*?(?:\[[^\[\]\n]{0,60}+\])?\{[^{}\n]{0,60}+\}'
+  r'\*?(?P<argument>(?:\[[^\[\]\n]{0,60}+\])?\{[^{}\n]{0,60}+\})'
   r'|\\{1,2}+(?P<command>[A-Za-z]++)'
   r'|(?:`{3,}+|~{3,}+)[A-Za-z0-9+#.-]{0,20}+'
   r'|\[/?asy\]'
 )
 
 
-def remove(text: str) -> str:
-  """Returns a folded text without formulas, code, markup and addresses.
+class Prose(NamedTuple):
+  """What is left of a text without its blocks.
 
-  The language in formulas and code stays, in its place: see `speech`.
+  Attributes:
+    text: the prose, with the language that formulas and code hold in its place.
+    names: the long words of names in formulas, code, addresses and arguments of commands.
+  """
+
+  text: str
+  names: list[str]
+
+
+def remove(text: str) -> Prose:
+  """Returns a folded text without formulas, code, markup and addresses, and their names.
+
+  What is language in them stays: see `speech`.
   """
   parts: list[str] = []
+  found: list[str] = []
   blocks: list[str] = []
+
+  def hear(block: str) -> str:
+    heard = speech.hear(block)
+    found.extend(heard.names)
+    return heard.language
+
+  def unmark(markup: re.Match[str]) -> str:
+    command = markup['command']
+    if command:  # A backslash makes no word a command.
+      return ' ' if command in speech.COMMANDS else f' {command} '
+    return f' {hear(markup["address"] or markup["argument"] or "")} '
+
   for prose, block in split(text):
     # Blocks side by side are heard as one: a sentence may be cut up into formulas.
-    if blocks and prose.strip(' ,\n'):
-      parts.append(speech.hear(' '.join(blocks)))
+    if blocks and not _BESIDE.fullmatch(prose):
+      parts.append(hear(' '.join(blocks)))
       blocks = []
     parts.append(prose)
-    blocks.append(block)
-  parts.append(speech.hear(' '.join(blocks)))
-  return _MARKUP.sub(_unmark, ' '.join(parts))
+    blocks += [',', block] if blocks and prose.strip() else [block]
+  parts.append(hear(' '.join(blocks)))
+  return Prose(_MARKUP.sub(unmark, ' '.join(parts)), found)
 
 
 def split(text: str) -> Iterator[tuple[str, str]]:
   """Yields prose, and the content of the formula or code that follows it, in turn.
 
-  The last block is '' if the text does not end with one.
+  What stands behind an opening fence is content too, a colon after it. The last block is '' if the
+  text does not end with one.
   """
   start = 0
   for opening, closing in _find(text):
     if closing:
-      yield text[start : opening.start()], text[opening.end() : closing.start()]
+      content = text[opening.end() : closing.start()]
+      info = text[opening.end('fence') : opening.end()].strip() if opening['fence'] else ''
+      yield text[start : opening.start()], f'{info}:{content}' if info else content
       start = closing.end()
   yield text[start:], ''
 
@@ -110,12 +140,6 @@ def _find(text: str) -> Iterator[tuple[re.Match[str], re.Match[str] | None]]:
     closing = closings.of(opening)
     position = (closing or opening).end()
     yield opening, closing
-
-
-def _unmark(markup: re.Match[str]) -> str:
-  command = markup['command']
-  # A backslash makes no word a command.
-  return f' {command} ' if command and command not in speech.COMMANDS else ' '
 
 
 class _Closings:

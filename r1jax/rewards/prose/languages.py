@@ -51,6 +51,8 @@ LANGUAGES = frozenset(code for codes in WRITTEN_IN.values() for code in codes)
 _SHORTEST, _LONGEST = 5, 16
 # A phrase is foreign if another language is so many times as likely as the target.
 _DOUBT = 10.0
+# The same for a text that is shorter than a phrase, of which the detector is less sure.
+_SHORT_DOUBT = 20.0
 # Words that tell a text's main language.
 _TOLD = 300
 # Japanese has kana for more than this share of its words.
@@ -82,7 +84,9 @@ def judge(sentences: Sequence[Sequence[Word]], language: str) -> Iterator[tuple[
   scripts = {script for script, languages in WRITTEN_IN.items() if language in languages}
   # What as a whole is another language has no benefit of the doubt: else Russian is Ukrainian.
   told = [word for sentence in sentences[:_TOLD] for word in sentence][:_TOLD]
-  doubt = _DOUBT if _is_in(told, language, scripts, doubt=_DOUBT) else 1.0
+  doubt = _SHORT_DOUBT
+  if sum(word.script in scripts for word in told) >= _SHORTEST:
+    doubt = _DOUBT if _is_in(told, language, scripts, doubt=_DOUBT) else 1.0
   for phrase in _split_phrases(sentences, scripts):
     mine = _is_in(phrase, language, scripts, doubt=doubt)
     for word in phrase:
@@ -114,7 +118,7 @@ def _is_in(phrase: Sequence[Word], language: str, scripts: set[str], *, doubt: f
   """Returns whether the words of a phrase that are in a language's scripts are in the language.
 
   Where several languages share them, it is another's only if that is `doubt` times as likely; and
-  where there is doubt, not if the phrase is too short to tell.
+  within a text in the language, not if the phrase is too short to tell.
   """
   texts: dict[str, list[str]] = {}
   for word in phrase:
@@ -127,7 +131,7 @@ def _is_in(phrase: Sequence[Word], language: str, scripts: set[str], *, doubt: f
   script = max(scripts & texts.keys(), key=lambda script: len(texts[script]), default=None)
   if script is None or WRITTEN_IN[script] == (language,):
     return script is not None
-  if doubt > 1 and len(texts[script]) < _SHORTEST:
+  if doubt == _DOUBT and len(texts[script]) < _SHORTEST:
     return True
   likelihood = _detect(texts[script], script)
   return doubt * likelihood[language] >= max(likelihood.values())

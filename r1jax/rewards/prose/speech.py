@@ -1,12 +1,17 @@
 r"""The language within formulas and code, which do not count as language themselves.
 
 Language in them is the text of `\text{...}`; every word in a script other than Latin and Greek; and
-of Latin words those in a phrase: three or more with nothing but spaces between. So comments,
-strings, and sentences written as a formula are heard; names, keywords and commands are not.
+of Latin words those in a phrase (three or more with nothing but spaces between) or in a row of too
+many for names (see `names`), with light marks such as commas between. So comments, strings, and
+sentences written as a formula are heard; keywords and commands are not. Other words are names, told
+apart because they have to be few.
 """
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
+
+from r1jax.rewards.prose import names
 
 # What opens text within a formula, and the braces in which it ends.
 _TEXT = re.compile(
@@ -15,14 +20,20 @@ _TEXT = re.compile(
 _BRACE = re.compile(rf'(?P<text>{_TEXT.pattern})|\\.|[{{}}]', re.DOTALL)
 _SPACE = r'(?:[\s~]|\\[ ,;:!])'
 _LATIN = 'A-Za-z\u00c0-\u024f\u1e00-\u1eff'
+_OTHER_SCRIPTS = '[\u0400-\u1dff\u2801-\ud7ff\uf900-\U0010ffff]++'
 _WORD = rf"\\?[{_LATIN}]{{2,}}+(?:['’][{_LATIN}]{{1,3}}+)?"
-# Numbers, kept for the units behind them; other scripts; Latin words in a row, `a` and `I` between.
+# Numbers, kept for the units behind them; other scripts; what is spelled letter by letter; Latin
+# words in a row, `a` and `I` between.
 _HEARD = re.compile(
   r'[0-9]++'
-  r'|[\u0400-\u1dff\u2c00-\ud7ff\uf900-\U0010ffff]++'
+  rf'|{_OTHER_SCRIPTS}'
+  r'|(?<![\\\w])[A-Za-z](?:\s{1,3}+[A-Za-z](?!\w)){11,}+'
   rf'|(?P<phrase>(?<![\\\w]){_WORD}(?:{_SPACE}++(?:[aAI]{_SPACE}++)?{_WORD}){{2,}}+)'
 )
 _PHRASE_WORDS = 3
+# What ends a row of words: brackets, quotes, relations; and the names in what lies between.
+_HARD = re.compile(r"(?<!\\)[^\w\s,;.+*/_{}~^&\\'’-]|\n[ \t]*+\n")
+_SAID = re.compile(rf'(?P<name>\\?[{_LATIN}][{_LATIN}0-9_]*+)|{_OTHER_SCRIPTS}')
 
 # Commands of LaTeX: they are no words, and stand in no phrase.
 _COMMAND_NAMES = """
@@ -65,14 +76,29 @@ _KEYWORD_NAMES = """
 _KEYWORDS = frozenset(_KEYWORD_NAMES.split())
 
 
-def hear(block: str) -> str:
-  """Returns the language within a formula or a piece of code, in order; '' if there is none.
+class Heard(NamedTuple):
+  """What a formula or a piece of code holds.
 
-  Numbers stay, because what follows them may be a unit.
+  Attributes:
+    language: its language, in order, and its numbers, because what follows them may be a unit.
+    names: the long words of its names.
   """
-  return ' '.join(
-    piece if is_text else ' '.join(_listen(piece)) for is_text, piece in _split_texts(block)
-  )
+
+  language: str
+  names: list[str]
+
+
+def hear(block: str) -> Heard:
+  """Returns the language within a formula or a piece of code, and the names."""
+  heard: list[str] = []
+  found: list[str] = []
+  for is_text, piece in _split_texts(block):
+    if is_text:
+      heard.append(piece)
+    else:
+      for row in _HARD.split(piece):
+        heard += _listen(row, found)
+  return Heard(' '.join(heard), found)
 
 
 def has_phrase(block: str) -> bool:
@@ -85,9 +111,26 @@ def has_phrase(block: str) -> bool:
   )
 
 
-def _listen(block: str) -> Iterator[str]:
-  for heard in _HEARD.finditer(block):
-    yield _phrase(heard) if heard['phrase'] else heard.group()
+def _listen(row: str, found: list[str]) -> Iterator[str]:
+  """Yields the language in a row of words and light marks, and adds its names to those found."""
+  said: list[str] = []
+  telling: list[str] = []
+  for word in _SAID.finditer(row):
+    if not word['name']:
+      said.append(word.group())
+    elif not _is_command(word['name']):
+      parts = names.parts(word['name'].lstrip('\\'))
+      said += parts
+      telling += (part for part in parts if part not in _KEYWORDS)
+  if names.are_language(telling):
+    yield ' '.join(said)
+    return
+  phrases = set()
+  for heard in _HEARD.finditer(row):
+    language = _phrase(heard) if heard['phrase'] else heard.group()
+    phrases.update(language.lower().split())
+    yield language
+  found += (word for word in names.long_ones(telling) if word not in phrases)
 
 
 def _phrase(heard: re.Match[str]) -> str:

@@ -2,21 +2,24 @@
 
 Words are what parts of speech can be: no number, no unit behind a number, no single letter of an
 alphabet, and none of the names that mathematics and programs give things: `x_1`, `snake_case`,
-`camelCase`, `ABC`, `H2O`, `sin`. Names have an end, so that no sentence can be written as one, and
-what is spelled or numbered in a row is no name. A few foreign names of people and places may stand
-in a sentence of a script without capitals; they are no words of it either.
+`camelCase`, `ABC`, `H2O`, `sin`. Names are few, so that no sentence can be written as some: see
+`names`. What is spelled or numbered in a row is no name. A few foreign names and terms may stand in
+a sentence of a script without capitals; they count as names too.
 """
 
 import functools
+import itertools
 import re
 import string
 import unicodedata
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from r1jax.rewards.prose import blocks, letters
+from r1jax.rewards.prose import blocks, letters, names
 
-# No word: mixed alphabets, more marks than letters, or without an end.
+# No word: mixed alphabets, more marks than letters, or without an end; and a word of a name.
 NO_SCRIPT = ''
+_NAME = 'NAME'
 
 
 class Word(NamedTuple):
@@ -38,48 +41,76 @@ _ALPHABET = 'ALPHABET'
 _UNSPACED = {'KANA': 3, 'THAI': 4, 'LAO': 4, 'KHMER': 4, 'MYANMAR': 4}
 # Characters that are segmented at a time.
 _SEGMENTED = 1000
-# Names of at most so many parts (`num_of_items`, `numOfItems`), of so many capitals (`ABCDE`).
-_NAME_PARTS, _LABEL_LETTERS = 4, 5
-# Letters stuck to a number that are no word, and of a product of variables with Greek ones.
-_STUCK, _PRODUCT_LETTERS = 3, 3
+# Parts of a longest name (`num_of_items_left`), and letters stuck to a number that are no word.
+_NAME_PARTS, _STUCK = 4, 3
 # Single letters in a row that spell something.
 _SPELLED = 12
 
-# Of the words of a sentence, at most so many are names in another script.
-_NAMES_SHARE = 0.25
+# Words in a row that are a name or a term in a sentence of another script, and their share of it.
+_TERM_WORDS, _TERMS_SHARE = 3, 3 / 8
 
-_UNITS = (
-  'km|cm|mm|nm|kg|mg|ml|mL|dl|min|hr|hrs|sec|ms|ft|yd|mi|lb|lbs|oz|mph|kph|rpm|Hz|kHz|MHz|GHz|kW|kWh'
-  '|kJ|eV|Pa|kPa|mol|deg|rad|dB|KB|MB|GB|TB|am|pm|AM|PM|USD|RMB|CNY|EUR|sq|cc|cl'
-)
-# Functions, and numbers in Roman numerals.
-_FUNCTION_NAMES = """
-  sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp lim max min mod gcd lcm
-  sqrt det dim ker deg arg sup inf abs lhs rhs ii iii iv vi vii viii ix xi xii
-"""
-_NOT_WORDS = frozenset(_FUNCTION_NAMES.split()) | frozenset(_UNITS.split('|')) - {'am', 'AM'}
-_CAMEL = re.compile(r'[A-Z]?[a-z]++(?:[A-Z][a-z]*+){1,3}+')
 # Characters that end a sentence.
 _ENDS = '.!?。！？…;；।؟۔።\n'
 
 
+class Text(NamedTuple):
+  """What a text is made of.
+
+  Attributes:
+    sentences: the words of its prose, sentence by sentence; those without words are left out. The
+      last holds what there is of names beyond a few: see `names`.
+    names: the long words of its names, and the terms of other scripts, in small letters.
+  """
+
+  sentences: list[list[Word]]
+  names: frozenset[str]
+
+
 def split(text: str) -> list[list[Word]]:
-  """Returns the words of a text's prose, sentence by sentence; those without words are left out."""
+  """Returns the sentences of a text, as `read` does."""
+  return read(text).sentences
+
+
+def read(text: str) -> Text:
+  """Returns what a text is made of."""
+  prose = blocks.remove(letters.fold(text))
+  found = prose.names
+  terms: list[str] = []
   sentences: list[list[Word]] = []
+  for sentence in _find_sentences(prose.text, found):
+    kept, dropped = _drop_terms(sentence)
+    sentences.append(kept)
+    for word in dropped:
+      (found if word[0].isupper() else terms).append(word.lower())
+  surplus = names.find_surplus(found, terms, num_words=sum(map(len, sentences)))
+  sentences.append([Word(name, _find_script(name)) for name in surplus])
+  return Text([sentence for sentence in sentences if sentence], frozenset([*found, *terms]))
+
+
+def _find_sentences(prose: str, found: list[str]) -> Iterator[list[Word]]:
+  """Yields the words of each sentence, and adds the long words of names to those found."""
   words: list[Word] = []
-  for token in _token().findall(blocks.remove(letters.fold(text))):
+  row: list[str] = []  # The words of the names that stand in a row.
+  for token in _token().findall(prose):
     if token in _ENDS:
-      if words:
-        sentences.append(_drop_names(words))
-        words = []
-    elif token[0] in string.digits:
-      continue
-    elif ' ' in token:
-      words += _read_row(token)
-    else:
-      words += _read(token)
-  sentences.append(_drop_names(words))
-  return [sentence for sentence in sentences if sentence]
+      yield words
+      words = []
+    elif token[0] not in string.digits:
+      for word in _read_row(token) if ' ' in token else _read(token):
+        if word.script == _NAME:
+          row.append(word.text)
+        else:
+          words += [*_read_names(row, found), word]
+          row = []
+  yield words + _read_names(row, found)
+
+
+def _read_names(row: list[str], found: list[str]) -> list[Word]:
+  """Returns the words of a row of names if they are too many for names; else adds the long ones."""
+  if names.are_language(row):
+    return [Word(part, _find_script(part)) for part in row]
+  found += names.long_ones(row)
+  return []
 
 
 @functools.cache
@@ -88,36 +119,36 @@ def _token() -> re.Pattern[str]:
   codes = (*range(0x300, 0x1F000), *range(0xE0100, 0xE01F0))
   marks = ''.join(chr(code) for code in codes if unicodedata.category(chr(code))[0] == 'M')
   # A number goes with its unit, or with the letters stuck to it: `5 km/h`, `2xy`, `3rd`.
-  unit = rf' {{0,2}}(?:{_UNITS})(?:/[A-Za-z]{{1,4}})?|[A-Za-z]{{1,{_STUCK}}}'
+  unit = rf' {{0,2}}(?:{names.UNITS})(?:/[A-Za-z]{{1,4}})?|[A-Za-z]{{1,{_STUCK}}}'
   # What is looked at behind a token comes after its first character, so that most are passed fast.
   return re.compile(
     rf'[0-9](?<!\w[0-9])[0-9]*+(?:[.,][0-9]++)*+(?:(?:{unit})(?![A-Za-z0-9_]))?'
     # What in a row is no name: `IN CAPITAL LETTERS`, `words1 with2 numbers3`, `s p e l l e d`.
-    r'|[A-Z](?<!\w[A-Z])[A-Z]*+(?: [A-Z]++){2,}+(?!\w)'
-    r'|[A-Za-z](?<!\w[A-Za-z])[A-Za-z]++[0-9]++(?: [A-Za-z]{2,}+[0-9]++){2,}+(?!\w)'
-    rf'|[A-Za-z](?<!\w[A-Za-z])(?: {{1,3}}[A-Za-z]){{{_SPELLED - 1},}}+(?!\w)'
+    # The row ends before a word that is none of it, or it would be tried again at each word.
+    r'|[A-Z](?<!\w[A-Z])[A-Z]*+(?: [A-Z]++(?!\w)){2,}+'
+    r'|[A-Za-z](?<!\w[A-Za-z])[A-Za-z]++[0-9]++(?: [A-Za-z]{2,}+[0-9]++(?!\w)){2,}+'
+    rf'|[A-Za-z](?<!\w[A-Za-z])(?: {{1,3}}[A-Za-z](?!\w)){{{_SPELLED - 1},}}+'
     r"|[A-Za-z_]\w*+(?![^\x00-\x7f]|['’])"  # Most words; the next is slower.
-    rf"|(?![\x00-@\[-^`{{-\x7f])[\w{marks}]++(?:['’][^\W\d_]++)*+"
+    rf"|(?![\x00-@\[-^`{{-\x7f])[\w\u2801-\u28ff{marks}]++(?:['’][^\W\d_]++)*+"
     rf'|[.!?](?![0-9])|(?![.!?])[{_ENDS}]'
   )
 
 
-def _drop_names(words: list[Word]) -> list[Word]:
-  """Returns a sentence without the names that a script without capitals takes from one with them.
+def _drop_terms(words: list[Word]) -> tuple[list[Word], list[str]]:
+  """Parts a sentence from the names and terms that a script without capitals takes from one with.
 
-  A name has a capital and stands alone: `Alice有3个苹果`. They are few, or it is no such sentence.
+  They are up to three words in a row (`Alice有3个苹果`, `用 hash map 存储`), and few, or it is no
+  such sentence.
   """
-  cased = [word.script in letters.ALPHABETS for word in words]
-  if not any(cased) or all(cased):
-    return words
-  beside = [left or right for left, right in zip([False, *cased], [*cased[1:], False])]
-  names = [
-    is_cased and not near and word.text.istitle()
-    for word, is_cased, near in zip(words, cased, beside)
+  rows = [
+    (is_cased, list(row))
+    for is_cased, row in itertools.groupby(words, lambda word: word.script in letters.ALPHABETS)
   ]
-  if sum(names) > _NAMES_SHARE * len(words):
-    return words
-  return [word for word, is_name in zip(words, names) if not is_name]
+  terms = [row for is_cased, row in rows if is_cased and len(row) <= _TERM_WORDS]
+  if len(rows) < 2 or sum(map(len, terms)) > _TERMS_SHARE * len(words):
+    return words, []
+  kept = [row for is_cased, row in rows if not is_cased or len(row) > _TERM_WORDS]
+  return [*itertools.chain(*kept)], [word.text for word in itertools.chain(*terms)]
 
 
 def _read(token: str) -> tuple[Word, ...]:
@@ -193,32 +224,15 @@ def _read_row(row: str) -> list[Word]:
 
 @functools.lru_cache(maxsize=1 << 16)
 def _read_short(token: str) -> tuple[Word, ...]:
-  """Returns the words of what `_read_alphabetic` reads, if it is short: one, or none for a name."""
+  """Returns the words of what `_read_alphabetic` reads, if it is short; those of a name as such."""
   parts = re.split('[0-9_]+', token.strip('_'))
-  if len(parts) == 1:
-    return () if _is_name(parts[0]) else (Word(parts[0], _find_script(parts[0])),)
+  if len(parts) == 1 and not names.is_name(parts[0]):
+    return (Word(parts[0], _find_script(parts[0])),)
   parts = [part for part in parts if part]
-  is_number = token[0].isdigit() and len(parts) == 1  # `5apples`, but not `3rd`
+  is_number = token[:1].isdigit() and len(parts) == 1  # `5apples`, but not `3rd`
   if len(parts) <= _NAME_PARTS and not (is_number and len(parts[0]) > _STUCK):
-    return ()
+    return tuple(Word(part, _NAME) for part in names.parts(token))
   return tuple(word for part in parts for word in _read_short(part))
-
-
-def _is_name(word: str) -> bool:
-  if all(len(part) <= 1 for part in re.split("['’]", word)):
-    return True
-  is_label = len(word) <= _LABEL_LETTERS and word.isascii() and word.isupper()
-  return (
-    is_label or word in _NOT_WORDS or _CAMEL.fullmatch(word) is not None or _is_greek_name(word)
-  )
-
-
-def _is_greek_name(word: str) -> bool:
-  """Returns whether a word is a product of variables or a function of one: `2πr`, `Δx`, `sinθ`."""
-  greek = sum(letters.script(character) == 'GREEK' for character in word)
-  if not greek:
-    return False
-  return len(word) <= _PRODUCT_LETTERS or (greek == 1 and word[:-1] in _NOT_WORDS)
 
 
 def _find_script(word: str) -> str:

@@ -175,6 +175,11 @@ def test_a_text_without_letters_is_in_no_language(text):
   assert [code for code in SAMPLES if language.is_in(text, code)] == []
 
 
+def test_a_short_text_is_told():
+  assert [code for code in SAMPLES if language.is_in('So the answer is this.', code)] == ['en']
+  assert not language.is_in('Yes it is.', 'fr')
+
+
 def test_hindi_in_latin_letters_is_not_hindi():
   text = 'Meri behen subah jaldi roti aur phal kharidne bazaar gayi thi aur ghar laut kar so gayi.'
   assert not language.is_in(text, 'hi')

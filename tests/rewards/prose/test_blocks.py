@@ -29,7 +29,7 @@ PROSE = [
 
 @pytest.mark.parametrize(('text', 'prose'), PROSE)
 def test_remove(text, prose):
-  assert blocks.remove(text).split() == prose.split()
+  assert blocks.remove(text).text.split() == prose.split()
 
 
 MONEY = [
@@ -48,17 +48,17 @@ MONEY = [
 
 @pytest.mark.parametrize('text', MONEY)
 def test_money_hides_no_words(text):
-  assert blocks.remove(text).split() == text.split()
+  assert blocks.remove(text).text.split() == text.split()
 
 
 def test_a_dollar_before_a_sentence_opens_no_formula():
   text = 'It is in US$, as we said before (see above), and $nm$ of them.'
-  assert 'nm' not in blocks.remove(text)
+  assert 'nm' not in blocks.remove(text).text
 
 
 def test_a_formula_after_money_is_one():
   text = 'It costs $5 for each of the $nm$ apples.'
-  assert ' '.join(blocks.remove(text).split()) == 'It costs $5 for each of the apples.'
+  assert ' '.join(blocks.remove(text).text.split()) == 'It costs $5 for each of the apples.'
 
 
 @pytest.mark.parametrize(
@@ -66,25 +66,50 @@ def test_a_formula_after_money_is_one():
   [('$', '$'), ('$$', '$$'), (r'\(', r'\)'), (r'\[', r'\]'), ('`', '`'), ('``', '``')],
 )
 def test_a_block_ends_before_a_blank_line_or_is_none(opening, closing):
-  assert blocks.remove(f'{opening}ab\ncd{closing} ef').split() == ['ef']
+  assert blocks.remove(f'{opening}ab\ncd{closing} ef').text.split() == ['ef']
   for text in (f'{opening} ab cd', f'{opening} ab\n \ncd {closing} ef'):
-    assert {'ab', 'cd'} <= set(blocks.remove(text).split())
+    assert {'ab', 'cd'} <= set(blocks.remove(text).text.split())
 
 
 @pytest.mark.parametrize('opening', ['```', '```python', '~~~', r'\begin{align}', '[asy]'])
 def test_what_is_never_closed_hides_nothing(opening):
-  assert blocks.remove(f'{opening}\nab cd').split() == ['ab', 'cd']
+  assert blocks.remove(f'{opening}\nab cd').text.split() == ['ab', 'cd']
 
 
 def test_a_sentence_cut_up_into_blocks_is_heard():
-  assert blocks.remove('$we$ $add$, $them$ so').split() == [',', 'we', 'add', 'them', 'so']
-  assert blocks.remove('`we` `add` `them`').split() == ['we', 'add', 'them']
-  assert blocks.remove('$we$ so $add$ so $them$').split() == ['so', 'so']
+  assert blocks.remove('$we$ $add$ $them$ so').text.split() == ['we', 'add', 'them', 'so']
+  assert blocks.remove('`we` `add` `them`').text.split() == ['we', 'add', 'them']
+  assert blocks.remove('$we$ so $add$ so $them$').text.split() == ['so', 'so']
+
+
+@pytest.mark.parametrize('between', [',', '的', ' 和 ', '\n- '])
+def test_many_words_are_heard_across_what_is_short(between):
+  said = ['first', 'them', 'both', 'apples', 'baskets', 'gone']
+  for row, is_heard in ((said, True), (said[1:], False)):
+    text = between.join(f'`{word}`' for word in row)
+    assert (' '.join(row) in blocks.remove(text).text) is is_heard
+  assert 'first' not in blocks.remove(' and so '.join(f'${word}$' for word in said)).text
+
+
+def test_the_names_of_what_is_removed():
+  text = r'$cost=2a$ `len(values)` \ref{first} \cite[page 2]{second} www.third.org ```py'
+  assert sorted(blocks.remove(text).names) == [
+    *('cost', 'first', 'page', 'second', 'third', 'values')
+  ]
+
+
+@pytest.mark.parametrize('text', [r'\label{%s}', r'\cite{%s}', '```%s\nx\n```', 'https://a.b/%s'])
+def test_a_sentence_is_heard_wherever_it_is_removed(text):
+  said = 'first them both apples baskets gone'
+  removed = blocks.remove(text % (said.replace(' ', '/') if 'http' in text else said))
+  assert said in removed.text
+  assert not removed.names
 
 
 def test_split_gives_prose_and_blocks_in_turn():
   assert list(blocks.split('a $b$ c `d`')) == [('a ', 'b'), (' c ', 'd'), ('', '')]
   assert list(blocks.split('a')) == [('a', '')]
+  assert list(blocks.split('```py b\nc\n```')) == [('', 'py b:\nc\n'), ('', '')]
 
 
 def test_find_fenced():

@@ -112,6 +112,25 @@ def test_main_language(text, language):
   assert languages.main_language(words.split(text)) == language
 
 
+@pytest.mark.parametrize(
+  ('text', 'language'),
+  [
+    *(('Yes it is.', 'en'), ('So the answer is.', 'en'), ('Also fünf Äpfel.', 'de')),
+    *(('Donc cinq pommes total.', 'fr'), ('La respuesta es', 'es')),
+  ],
+)
+def test_a_short_text_is_not_in_doubt_of_every_language(text, language):
+  assert share(text, language) == 1
+  for other in {'en', 'de', 'fr', 'es'} - {language}:
+    assert share(text, other) == 0
+  # Words of another script make it no longer.
+  assert share(f'{text} 我们来看看怎么做', 'nl') == 0
+
+
+def test_a_short_phrase_within_a_text_is():
+  assert share('First we add the two numbers. Nguyen, Gonzalez.', 'en') == 1
+
+
 def test_every_language_is_known_to_the_detector():
   for script, codes in languages.WRITTEN_IN.items():
     if len(codes) > 1:

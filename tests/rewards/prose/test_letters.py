@@ -22,6 +22,9 @@ from r1jax.rewards.prose import letters
     ('\u202eh\x00i\u3164\ue000\ud800\udfff', 'hi'),
     # Exponents and indices are no letters of the word they stand at.
     ('xⁿ 2ᵗʰ aₙ m²', 'x  2   a  m '),
+    ('ᵗʰᵉ ᵗʷᵒ ₐₑ xᵃᵇᶜ', 'the two ae xabc'),
+    # Signs of letters.
+    ('🅰🅝🄳 🇹🇼🇴 ⒜⒩⒟', 'AND TWO and'),
     # Full-width digits and signs stay, and so do letters that only look alike.
     ('１（＄）', '１（＄）'),
     ('а ο ԁ', 'а ο ԁ'),
@@ -52,6 +55,7 @@ def test_folded_text_stays_as_it_is(text):
     ('한ㄱ', 'HANGUL'),
     ('कि', 'DEVANAGARI'),
     ('ทั', 'THAI'),
+    ('⠹⠺', 'BRAILLE'),
     ('١1_①', 'NUMBER'),
     ('\u0301\ufe0f', ''),
   ],

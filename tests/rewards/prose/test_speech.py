@@ -2,6 +2,8 @@ import pytest
 
 from r1jax.rewards.prose import speech
 
+HEARD_ROW = 'first them both apples baskets gone'
+
 
 @pytest.mark.parametrize(
   ('block', 'heard'),
@@ -25,6 +27,21 @@ from r1jax.rewards.prose import speech
     ('add a number to it', 'add a number to it'),
     ('we + add + them', ''),
     (r'\we \add \them', 'we add them'),
+    (r'we\:add\:them', 'we add them'),
+    ('f i r s t w e a d d', ''),
+    ('f i r s t w e a d d u p', 'f i r s t w e a d d u p'),
+    # Six long words in a row, whatever light marks stand between.
+    ('first, them, both, apples, baskets', ''),
+    ('first, we, them, both, apples, baskets, gone', 'first we them both apples baskets gone'),
+    ('first+them*both/apples-baskets_gone', 'first them both apples baskets gone'),
+    ('first{}them{}both{}apples^baskets;gone', 'first them both apples baskets gone'),
+    ('firstThemBoth applesBasketsGone', 'first them both apples baskets gone'),
+    ('fir3st, th3em, b7oth, app1les, bask5ets, go7ne', 'first them both apples baskets gone'),
+    (r'\mathrm{first}\mathrm{them}\mathit{both apples}baskets~gone', HEARD_ROW),
+    ('first, first, first, first, them, both, apples, apples', ''),
+    ('first = them (both) "apples" : baskets | gone', ''),
+    ('first, them, both\n\napples, baskets, gone', ''),
+    ('小明, first, them, both, apples, baskets, gone', '小明 first them both apples baskets gone'),
     (r'\alpha \beta \gamma \delta', ''),
     (r'\sin \alpha \add \them \up', 'add them up'),
     ("l'été où nous étions", 'été où nous étions'),
@@ -36,7 +53,23 @@ from r1jax.rewards.prose import speech
   ],
 )
 def test_hear(block, heard):
-  assert speech.hear(block).split() == heard.split()
+  assert speech.hear(block).language.split() == heard.split()
+
+
+@pytest.mark.parametrize(
+  ('block', 'expected'),
+  [
+    ('profit = revenue - cost', ['profit', 'revenue', 'cost']),
+    ('maxValue = num_items', ['value', 'items']),
+    # Neither commands nor keywords, nor what is heard.
+    (r'\varepsilon \lambda \text{price}', []),
+    ('return float(values) # add the two numbers', ['values']),
+    ('苹果的总数量 = total', ['total']),
+    ('é' * 4, ['é' * 4]),
+  ],
+)
+def test_names(block, expected):
+  assert speech.hear(block).names == expected
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,13 @@ def scripts(text):
     ('ABC and PQRS but not HELLOS', 'and but not HELLOS'),
     ('2πr Δx sinθ sinθ', ''),
     ('_really_ __so__', 'really so'),
-    # Names have an end.
+    # Names are few.
+    (
+      'weFirst, th3em_both. APPLE\n3 x (yz1) TREES then1 so',
+      'we first them both apple yz trees then so',
+    ),
+    ('weFirst, th3em_both. APPLE\n3 x (yz1) TREES so then1', 'so'),
+    ('weFirst的them_both的APPLE的TREES的then1', '的 的 的 的'),
     ('we_now_add_the_two', 'we now add the two'),
     ('THIS IS NO NAME AT ALL', 'this is no name at all'),
     ('we1 add2 them3', 'we add them'),
@@ -82,6 +88,7 @@ def test_sentences():
     ('w' * 41, ''),
     ('ا' * 41, ''),
     ('f i r s t  w e  a d d  u p', ''),
+    ('⠹⠀⠺', 'BRAILLE'),
   ],
 )
 def test_script(text, script):
@@ -96,12 +103,45 @@ def test_what_has_no_end_counts_by_its_length():
   assert len(texts('ก' * 100)) == 25
 
 
-def test_a_name_may_stand_alone_in_a_script_without_capitals():
+def test_names_and_terms_may_stand_in_a_script_without_capitals():
   assert texts('Alice有三个苹果，她给了Bob一个。') == texts('有三个苹果，她给了一个。')
-  assert 'apple' in texts('她有三个apple，给了弟弟一个。')
+  terms = '使用 hash map 存储，然后做 binary search，时间复杂度为 $n$。'
+  assert texts(terms) == ['使用', '存储', '然后', '做', '时间', '复杂度', '为']
+  assert texts('由 Cauchy-Schwarz 不等式得到结果') == texts('由不等式得到结果')
+  # Not in a sentence of their own, not four in a row, and not when they are many.
   assert 'Then' in texts('先算三加四。Then 3+4=7.')
-  assert {'Let', 'Us'} <= set(texts('我们 Let Us 看看这个问题怎么做。'))
-  assert 'Then' in texts('先 Then 算 Next 加')
+  assert texts('我们看 let us see how 这个问题怎么做，然后再来算。')[2:6] == [
+    'let',
+    'us',
+    'see',
+    'how',
+  ]
+  assert {'Then', 'Next'} <= set(texts('先 Then 算 Next'))
+
+
+def test_names_beyond_a_few_are_words():
+  """Eight, and one more for eight words; what is beyond counts twice, being long."""
+  said = [f'{letter * 4}' for letter in 'abcdefghijklm']
+  cut = ' = '.join(said)
+  assert texts(f'${cut}$') == [word for word in said[8:] for _ in range(2)]
+  sixteen = 'we add up all of these and then take away as many as there are here '
+  assert texts(f'{sixteen} ${cut}$ ${cut}$')[16:] == [word for word in said[10:] for _ in range(2)]
+  assert texts(sixteen + ' so '.join(f'{word}_x' for word in said[:11]))[16:] == ['so'] * 10
+
+
+def test_terms_count_each_time():
+  sentence = '我们用 hash map 存储所有的数字，然后再来看看结果。'
+  num_words = len(texts(sentence))
+  said = texts(sentence * 20)
+  # Two each time, but eight and one more for eight words.
+  assert said.count('hash') + said.count('map') == 40 - 8 - 20 * num_words // 8
+  assert 'mapp' not in texts(sentence.replace('hash map', 'hashMapp') * 20)
+
+
+def test_the_names_of_a_text():
+  assert words.read('我们用 hash map 存储所有数字和 Alice 的 num_items，$cost$').names == {
+    *('hash', 'map', 'alice', 'items', 'cost')
+  }
 
 
 def test_the_marks_of_a_text_need_no_composed_letters():
@@ -147,6 +187,20 @@ HOSTILE = [
   *('\\begin{align}', '\\begin{a', '\\label{', '<br', 'http://', ' \n', '\n\n', '\\', '{', '}'),
   *('a', 'ab ', 'A ', 'AB ', 'a_', 'aB', "a'", '1', '1,', '1 ', '5 km/', 'a1 ', 'ab~', 'and '),
   *(
+    'ab1 ',
+    'ab,',
+    'AbCd_',
+    'ᵃ',
+    'xᵃ',
+    '🅰',
+    '⠹',
+    '`a`的',
+    '\\label{abcd}',
+    '`abcd`, ',
+    '= a ',
+    '\n ',
+  ),
+  *(
     '的',
     'の',
     '한',
@@ -168,6 +222,8 @@ HOSTILE = [
 def test_hostile_text_takes_linear_time(unit):
   repeated = unit * (100_000 // len(unit))
   start = time.process_time()
-  for text in (repeated, f'$\\text{{{repeated}', f'```\n{repeated}'):
+  texts = (repeated, f'$\\text{{{repeated}', f'```\n{repeated}', f'${repeated}$')
+  # A row ends in a word that is none of it.
+  for text in (*texts, repeated + 'aa', repeated + 'ABx', repeated + 'ab1x', f'${repeated}aa$'):
     words.split(text)
   assert time.process_time() - start < 5
