@@ -19,7 +19,15 @@ from ml_collections.config_dict import placeholder
 
 # Enough for the longest question of a set in the tokens of the base model that ships; other
 # tokenizers need other numbers.
-PROMPT_TOKENS = {'world': 208, 'gsm8k': 832, 'math': 2752, 'contest': 8192}
+PROMPT_TOKENS = {
+  'world': 208,
+  'gsm8k': 832,
+  'math': 2752,
+  'humaneval': 1344,
+  'mbpp': 1792,
+  'contest': 8192,
+  'ifeval': 1664,
+}
 
 
 def get_config(problems: str = 'world') -> ConfigDict:
@@ -120,7 +128,9 @@ def _rl(problems: str) -> ConfigDict:
     }
   )
   # Problems held out, each with a group of answers at temperature 1; 'test' at start and end.
-  rl.evaluation = ConfigDict({'validation_problems': 64, 'test_problems': 256})
+  # HumanEval has 164 in all.
+  held_out = (16, 64) if problems == 'humaneval' else (64, 256)
+  rl.evaluation = ConfigDict(dict(zip(('validation_problems', 'test_problems'), held_out)))
   rl.num_completions = 32  # Answers written down of a step.
   return rl
 
@@ -141,5 +151,7 @@ def _task(problems: str) -> ConfigDict:
   elif problems == 'tfds':
     task.data_dir, task.dataset = '', ''
   else:
+    # The same file twice: evaluation.test_problems of it are held out for the test.
     task.train_path, task.test_path = '', ''
+    task.test_name = ''  # Of the set to test on if it is another: 'humaneval' after 'mbpp'.
   return task

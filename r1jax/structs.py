@@ -30,7 +30,9 @@ class Problem:
     id: unique within its task and split; names the row in errors and records.
     question: what is asked, without any prompt template.
     gold: the right answer as text; the reward parses it.
-    metadata: facts that evaluation groups by, such as depth, family and language.
+    metadata: what a reward needs to know of the problem besides, such as the options of multiple
+      choice and the language to think in (`lang`), and facts that evaluation groups by, such as
+      depth, family, level and subject.
   """
 
   id: str

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from jax.sharding import Mesh
 
 from r1jax import interop
-from r1jax.build import devices, models, objectives, rewards
+from r1jax.build import devices, models, objectives
+from r1jax.build.terms import KINDS
 from r1jax.decoding import Sampler
 from r1jax.evaluation.answering import Answering
 from r1jax.evaluation.benchmark import Benchmark
@@ -72,7 +73,7 @@ def _probes(policy: Policy, *, seed: int, num_problems: int, num_samples: int) -
       problems,
       answering,
       min(16, len(problems)),
-      rewards.KINDS['math'].judges,
+      KINDS['math'].judges,
       seed,
       reading,
     )

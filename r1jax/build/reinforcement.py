@@ -42,7 +42,7 @@ def stage(section: Section, seed: int, mesh: Mesh | None):
     split: section.evaluation.take(f'{split}_problems', int, least=0)
     for split in ('test', 'validation')
   }
-  asked = problems.read(section.task, section.evaluation, seed)
+  asked = problems.read(section.task, section.evaluation, section.reward, seed)
   reward = rewards.scorer(
     section.reward,
     asked.kind,

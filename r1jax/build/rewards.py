@@ -1,123 +1,14 @@
-"""Reads what is rewarded, and names what judges an evaluation."""
+"""Reads what is rewarded: terms, their weights and gates, and what goes by length."""
 
-import dataclasses
 import functools
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
-from r1jax.evaluation.judging import Vote
-from r1jax.rewards import (
-  accuracy,
-  choice,
-  combine,
-  exact_match,
-  format,
-  instructions,
-  language,
-  lenient,
-  programs,
-  random_reward,
-  readability,
-  reasoning_steps,
-  repetition,
-  sandbox,
-  shaping,
-  strict,
-  tag_count,
-)
+from r1jax.build.terms import Kind, reward_term
+from r1jax.rewards import combine, shaping
 from r1jax.rewards.combine import Term
 from r1jax.section import Section
-from r1jax.structs import Problem
-
-
-@dataclasses.dataclass(frozen=True)
-class Kind:
-  """What is right where answers are of a kind; what a config calls accuracy.
-
-  Attributes:
-    accuracy: whether the final answer is right, or how much of it.
-    check_gold: raises ValueError for a gold answer that `accuracy` cannot read.
-    judges: of evaluations; term and vote by name.
-    check_machine: raises RuntimeError, with what to do, if answers cannot be judged here.
-  """
-
-  accuracy: Term
-  check_gold: Callable[[str], object]
-  judges: Mapping[str, tuple[Term, Vote | None]]
-  check_machine: Callable[[], object] = lambda: None
-
-
-def _kind(
-  accuracy: Term,
-  check_gold: Callable[[str], object],
-  *,
-  right: Term | None = None,
-  vote: Vote | None = None,
-  check_machine: Callable[[], object] = lambda: None,
-) -> Kind:
-  """Returns a kind whose strict judge asks for the format as well.
-
-  Args:
-    accuracy: as in `Kind`.
-    check_gold: as in `Kind`.
-    right: 1 for a right answer and 0 for any other; None if `accuracy` is so.
-    vote: the answer that a response votes for, if answers can be voted for.
-    check_machine: as in `Kind`.
-  """
-  right = right or accuracy
-  strictly = functools.partial(_in_format, right)
-  votes = None if vote is None else functools.partial(_vote_in_format, vote)
-  judges: dict[str, tuple[Term, Vote | None]] = {
-    'strict': (strictly, votes),
-    'lenient': (right, vote),
-  }
-  return Kind(accuracy, check_gold, judges, check_machine)
-
-
-def _in_format(right: Term, problem: Problem, response: str) -> float:
-  return right(problem, response) * format.reward(problem, response)
-
-
-def _vote_in_format(vote: Vote, problem: Problem, response: str) -> str | None:
-  return vote(problem, response) if format.is_well_formed(response) else None
-
-
-KINDS: dict[str, Kind] = {
-  'math': Kind(
-    accuracy.reward,
-    accuracy.check_gold,
-    {'strict': (strict.reward, strict.vote), 'lenient': (lenient.reward, lenient.vote)},
-  ),
-  'choice': _kind(choice.reward, choice.check_gold, vote=choice.vote),
-  'instructions': _kind(
-    instructions.reward, instructions.check_gold, right=instructions.all_followed
-  ),
-  'programs': _kind(
-    programs.reward,
-    programs.check_gold,
-    right=programs.all_passed,
-    check_machine=sandbox.default_backend,
-  ),
-}
-REWARDS: dict[str, Term] = {
-  'exact_match': exact_match.reward,
-  'format': format.reward,
-  'language': language.reward,
-  'lenient': lenient.reward,
-  'programs_all': programs.all_passed,
-  'random': random_reward.reward,
-  'readability': readability.reward,
-  'reasoning_steps': reasoning_steps.reward,
-  'repetition': repetition.reward,
-  'strict': strict.reward,
-  'tag_count': tag_count.reward,
-}
 
 
 def scorer(
@@ -133,8 +24,8 @@ def scorer(
 
   Args:
     section: weight of each term.
-    kind: says what the term `accuracy` is.
-    gates: by term, the term that it is multiplied by.
+    kind: says what the terms `accuracy`, `strict` and `lenient` are.
+    gates: by term, the term that it is multiplied by, which may have a gate itself.
     shaping: sections of what is added by length.
     max_length: of a response, in tokens.
     num_workers: responses scored at a time; None for one a CPU.
@@ -143,9 +34,26 @@ def scorer(
   with section.blamed():
     terms = {name: reward_term(name, kind) for name in weights}
   added = {name: _shape(shaping, name, set(terms), max_length) for name in shaping}
-  chosen = gates.to_dict(str)
+  weigh = functools.partial(
+    combine.weighted, terms, weights, shaping=added, num_workers=num_workers
+  )
   with section.blamed():
-    return combine.weighted(terms, weights, gates=chosen, shaping=added, num_workers=num_workers)
+    weigh()  # So that what is wrong without gates is not blamed on them.
+  chosen = gates.to_dict(str)
+  _check_names(gates, chosen, terms)
+  with gates.blamed():
+    return weigh(gates=chosen)
+
+
+def _check_names(section: Section, gates: Mapping[str, str], terms: Mapping[str, Term]) -> None:
+  """Raises ValueError for a gate, or what has one, that is no term of the reward."""
+  for name, gate in gates.items():
+    for term in (name, gate):
+      if term not in terms:
+        raise section.error(
+          f'{name} is {gate!r}, but {term!r} is none of the terms {", ".join(terms)}; give it '
+          'weight 0 in config.rl.reward to use it as a gate only'
+        )
 
 
 def _shape(section: Section, name: str, terms: set[str], max_length: int) -> combine.Shape:
@@ -185,50 +93,3 @@ def _try(section: Section, shape: Callable) -> None:
 
 
 SHAPING = ('length', 'cosine', 'overlong')
-
-
-def reward_term(name: str, kind: Kind = KINDS['math']) -> Term:
-  """Returns a reward term by its name.
-
-  Args:
-    name: `accuracy`, one of `REWARDS`, a function's dotted path `package.function`, or its file and
-      name, `path/to/file.py:function`.
-    kind: of the problems' answers, by which `accuracy` goes.
-
-  Raises:
-    ValueError: if there is none of that name.
-  """
-  known = {'accuracy': kind.accuracy, **REWARDS}
-  if name in known:
-    return known[name]
-  file, colon, in_file = name.rpartition(':')
-  module, _, function = (file, colon, in_file) if colon else name.rpartition('.')
-  if not module:
-    raise ValueError(
-      f'reward term {name!r} is neither one of {", ".join(known)} nor a function named with its '
-      "module, as 'my_rewards.whole_number', or with its file, as 'my_rewards.py:whole_number'"
-    )
-  try:
-    loaded = _load_file(Path(file)) if colon else importlib.import_module(module)
-    term = getattr(loaded, function)
-  except (ImportError, AttributeError, OSError, ValueError) as error:
-    raise ValueError(
-      f'reward term {name!r} is neither one of {", ".join(known)} nor a function that can be '
-      f'imported: {error}'
-    ) from error
-  if not callable(term):
-    raise ValueError(f'reward term {name!r} is {term!r}; it must be a function')
-  return term
-
-
-def _load_file(path: Path) -> ModuleType:
-  """Imports a Python file under its own name."""
-  path = path.resolve()
-  spec = importlib.util.spec_from_file_location(path.stem, path)
-  if spec is None or spec.loader is None:
-    raise ImportError(f'{path} is no Python file')
-  module = importlib.util.module_from_spec(spec)
-  # As `import` does, so that what the file defines can be found again by its module's name.
-  sys.modules.setdefault(path.stem, module)
-  spec.loader.exec_module(module)
-  return module

@@ -102,7 +102,8 @@ def weighted(
 
   Args:
     terms: pure functions of problem and response, by name.
-    weights: one for each term, at least 0 and not all 0; a term of weight 0 is recorded only.
+    weights: one for each term, at least 0, and not all 0 without shaping; a term of weight 0 is
+      recorded, and gates and shapes others, but adds nothing.
     gates: by term, the other term that it is multiplied by, which may have a gate of its own;
       `{'accuracy': 'format'}` pays no accuracy without format.
     shaping: by name, functions of the terms' values and of lengths whose values are added.
@@ -113,7 +114,7 @@ def weighted(
       term or leads back to where it began.
   """
   gates, shaping = dict(gates or {}), dict(shaping or {})
-  _check_weights(terms, weights)
+  _check_weights(terms, weights, shaping)
   _check_gates(terms, gates)
 
   def score(
@@ -275,7 +276,9 @@ def _check_gates(terms: Mapping[str, Term], gates: Mapping[str, str]) -> None:
       )
 
 
-def _check_weights(terms: Mapping[str, Term], weights: Mapping[str, float]) -> None:
+def _check_weights(
+  terms: Mapping[str, Term], weights: Mapping[str, float], shaping: Mapping[str, Shape]
+) -> None:
   if terms.keys() != weights.keys():
     raise ValueError(
       f'reward weights are given for {sorted(weights)}, but the terms are {sorted(terms)}: give '
@@ -284,8 +287,10 @@ def _check_weights(terms: Mapping[str, Term], weights: Mapping[str, float]) -> N
   for name, weight in weights.items():
     if not math.isfinite(weight) or weight < 0:
       raise ValueError(f'reward weight of {name!r} is {weight}; it must be finite and at least 0')
-  if not any(weights.values()):
-    raise ValueError(f'reward weights are {dict(weights)}; at least one must be above 0')
+  if not shaping and not any(weights.values()):
+    raise ValueError(
+      f'reward weights are {dict(weights)}; without shaping at least one must be above 0'
+    )
 
 
 def _check_groups(problems: Sequence[structs.Problem], responses: Sequence[Sequence[str]]) -> None:

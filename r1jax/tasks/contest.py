@@ -14,7 +14,7 @@ are the largest that the statement names.
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from r1jax import structs
 from r1jax.tasks import jsonl
@@ -32,14 +32,14 @@ def load(
   path: str | os.PathLike[str],
   *,
   languages: Sequence[str] = ('python',),
-  check_gold: Callable[[str], object] | None = None,
+  check_problem: jsonl.Check | None = None,
 ) -> tuple[structs.Problem, ...]:
   """Reads one split of a set of contest problems.
 
   Args:
     path: as in `jsonl.load`.
     languages: that a program may be written in: 'python', 'cpp'.
-    check_gold: as in `jsonl.load`.
+    check_problem: as in `jsonl.load`.
 
   Raises:
     ValueError: as in `jsonl.load`, or a language is unknown.
@@ -55,7 +55,7 @@ def load(
     gold=lambda row: gold(row, languages),
     id=lambda row: row.get('id'),
     name='contest',
-    check_gold=check_gold,
+    check_problem=check_problem,
   )
 
 

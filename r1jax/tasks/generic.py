@@ -7,14 +7,13 @@ The id may be left out; further fields become metadata, and results are told by 
 """
 
 import os
-from collections.abc import Callable
 
 from r1jax import structs
-from r1jax.tasks import jsonl
+from r1jax.tasks import choice, jsonl
 
 
 def load(
-  path: str | os.PathLike[str], *, check_gold: Callable[[str], object] | None = None
+  path: str | os.PathLike[str], *, check_problem: jsonl.Check | None = None
 ) -> tuple[structs.Problem, ...]:
   """Reads one split of the set; arguments and errors as in `jsonl.load`."""
   return jsonl.load(
@@ -23,5 +22,5 @@ def load(
     gold='answer',
     id=lambda row: row.get('id'),
     name='generic',
-    check_gold=check_gold,
+    check_problem=choice.shown_too(check_problem),
   )

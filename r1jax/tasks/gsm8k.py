@@ -10,7 +10,6 @@ calculator annotations included, stays in metadata['answer'].
 """
 
 import os
-from collections.abc import Callable
 
 from r1jax import structs
 from r1jax.tasks import jsonl
@@ -19,11 +18,11 @@ _MARK = '#### '
 
 
 def load(
-  path: str | os.PathLike[str], *, check_gold: Callable[[str], object] | None = None
+  path: str | os.PathLike[str], *, check_problem: jsonl.Check | None = None
 ) -> tuple[structs.Problem, ...]:
   """Reads one split of GSM8K; arguments and errors as in `jsonl.load`."""
   return jsonl.load(
-    path, question='question', gold=final_answer, name='gsm8k', check_gold=check_gold
+    path, question='question', gold=final_answer, name='gsm8k', check_problem=check_problem
   )
 
 

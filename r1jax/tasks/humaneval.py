@@ -13,7 +13,6 @@ True`, and those of HumanEval/33 that compare the function with itself.
 import ast
 import json
 import os
-from collections.abc import Callable
 
 from r1jax import structs
 from r1jax.tasks import jsonl
@@ -27,7 +26,7 @@ Answer with the whole program in one fenced code block.
 
 
 def load(
-  path: str | os.PathLike[str], *, check_gold: Callable[[str], object] | None = None
+  path: str | os.PathLike[str], *, check_problem: jsonl.Check | None = None
 ) -> tuple[structs.Problem, ...]:
   """Reads HumanEval; arguments and errors as in `jsonl.load`."""
   return jsonl.load(
@@ -36,7 +35,7 @@ def load(
     gold=gold,
     id='task_id',
     name='humaneval',
-    check_gold=check_gold,
+    check_problem=check_problem,
   )
 
 

@@ -11,14 +11,13 @@ value of null says nothing:
 
 import json
 import os
-from collections.abc import Callable
 
 from r1jax import structs
 from r1jax.tasks import jsonl
 
 
 def load(
-  path: str | os.PathLike[str], *, check_gold: Callable[[str], object] | None = None
+  path: str | os.PathLike[str], *, check_problem: jsonl.Check | None = None
 ) -> tuple[structs.Problem, ...]:
   """Reads the set; arguments and errors as in `jsonl.load`."""
   return jsonl.load(
@@ -27,7 +26,7 @@ def load(
     gold=instructions,
     id=lambda row: f'ifeval-{row["key"]}' if 'key' in row else None,
     name='ifeval',
-    check_gold=check_gold,
+    check_problem=check_problem,
   )
 
 

@@ -15,6 +15,8 @@ from typing import Any
 from r1jax import structs
 
 Row = Mapping[str, Any]
+# Raises ValueError for a problem that cannot be judged.
+Check = Callable[[structs.Problem], object]
 
 _MAX_FAULTS_SHOWN = 5
 
@@ -26,7 +28,8 @@ def load(
   gold: str | Callable[[Row], str],
   id: str | Callable[[Row], str | None] | None = None,
   name: str,
-  check_gold: Callable[[str], object] | None = None,
+  metadata: Callable[[Row], Mapping[str, Any]] | None = None,
+  check_problem: Check | None = None,
 ) -> tuple[structs.Problem, ...]:
   """Reads a task from a JSONL file.
 
@@ -38,11 +41,12 @@ def load(
     id: field of the row's unique id, or a function of the row that returns it or None; without
       one the id is '<name>/<file stem>:<line>'.
     name: name of the task, for such ids.
-    check_gold: raises ValueError for a gold answer that the reward cannot parse.
+    metadata: what to add to that of the row.
+    check_problem: raises ValueError for a problem that the reward cannot judge.
 
   Returns:
     The problems in the order of their lines. Metadata holds, as they are, the fields of the row
-    that are not the question, gold or id themselves.
+    that are not the question, gold or id themselves, and what `metadata` made of the row.
 
   Raises:
     ValueError: the file is missing or empty, or has rows that cannot be used; names file, lines
@@ -55,17 +59,19 @@ def load(
   for line, text in _lines(path):
     try:
       row = _row(text)
+      # The question first: where it is missing, the file is one of another set.
       problem = structs.Problem(
-        id=_id(row, id, default=f'{name}/{path.stem}:{line}'),
         question=_get(row, question, 'question'),
         gold=_get(row, gold, 'gold'),
-        metadata={key: row[key] for key in row if key not in (question, gold, id)},
+        id=_id(row, id, default=f'{name}/{path.stem}:{line}'),
+        metadata={key: row[key] for key in row if key not in (question, gold, id)}
+        | dict(metadata(row) if metadata else {}),
       )
       first_line = line_of_id.setdefault(problem.id, line)
       if first_line != line:
         raise ValueError(f'id {problem.id!r} is that of line {first_line} too; make ids unique')
-      if check_gold is not None:
-        check_gold(problem.gold)
+      if check_problem is not None:
+        check_problem(problem)
     except ValueError as error:
       faults.append(f'{path}:{line}: {error}')
     else:

@@ -10,15 +10,14 @@ published, have it in the last \boxed{} of their solution. AIME, AMC, SVAMP and 
 """
 
 import os
-from collections.abc import Callable
 
 from r1jax import structs
-from r1jax.tasks import jsonl
+from r1jax.tasks import choice, jsonl
 from r1jax.text import tags
 
 
 def load(
-  path: str | os.PathLike[str], *, check_gold: Callable[[str], object] | None = None
+  path: str | os.PathLike[str], *, check_problem: jsonl.Check | None = None
 ) -> tuple[structs.Problem, ...]:
   """Reads one split of MATH; arguments and errors as in `jsonl.load`."""
   return jsonl.load(
@@ -27,7 +26,7 @@ def load(
     gold=final_answer,
     id=lambda row: row.get('id'),
     name='math',
-    check_gold=check_gold,
+    check_problem=choice.shown_too(check_problem),
   )
 
 

@@ -18,7 +18,7 @@ import ast
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from r1jax import structs
 from r1jax.tasks import jsonl
@@ -37,14 +37,14 @@ def load(
   path: str | os.PathLike[str],
   *,
   num_shown: int = 1,
-  check_gold: Callable[[str], object] | None = None,
+  check_problem: jsonl.Check | None = None,
 ) -> tuple[structs.Problem, ...]:
   """Reads one split of MBPP.
 
   Args:
     path: as in `jsonl.load`.
     num_shown: tests that the question shows, at least 1: without one nobody knows what to define.
-    check_gold: as in `jsonl.load`.
+    check_problem: as in `jsonl.load`.
 
   Raises:
     ValueError: as in `jsonl.load`.
@@ -66,7 +66,7 @@ def load(
     gold=gold,
     id=lambda row: f'mbpp/{row["task_id"]}' if 'task_id' in row else None,
     name='mbpp',
-    check_gold=check_gold,
+    check_problem=check_problem,
   )
 
 

@@ -15,14 +15,14 @@ import operator
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from r1jax import structs
-from r1jax.tasks import stream
+from r1jax.tasks import jsonl, stream
 
 # Goes up when the features change, so that older files are not misread.
 VERSION = '1.0.0'
@@ -68,7 +68,7 @@ def load(
   name: str,
   split: str,
   *,
-  check_gold: Callable[[str], object] | None = None,
+  check_problem: jsonl.Check | None = None,
 ) -> 'Prepared':
   """Returns a split that `prepare` has written.
 
@@ -76,11 +76,11 @@ def load(
     data_dir: folder for data sets.
     name: of the set.
     split: of the set.
-    check_gold: raises ValueError for a gold answer that the reward cannot parse; when given, the
+    check_problem: raises ValueError for a problem that the reward cannot judge; when given, the
       whole split is read to check it.
 
   Raises:
-    ValueError: there is no such set or split, or a gold answer is rejected.
+    ValueError: there is no such set or split, or a problem is rejected.
   """
   folder = pathlib.Path(data_dir) / name / VERSION
   if not (folder / 'dataset_info.json').is_file():
@@ -95,9 +95,9 @@ def load(
   if split not in builder.info.splits:
     raise ValueError(f'{folder} has no split {split!r}; it has {sorted(builder.info.splits)}')
   task = Prepared(builder.as_data_source(split=split))
-  if check_gold is not None:
+  if check_problem is not None:
     for problem in task:
-      _check(problem, check_gold, f'{folder} ({split})')
+      _check(problem, check_problem, f'{folder} ({split})')
   return task
 
 
@@ -184,8 +184,8 @@ def _equal(task: stream.Source[structs.Problem], other: stream.Source[structs.Pr
   return len(task) == len(other) and all(task[i] == other[i] for i in range(len(task)))
 
 
-def _check(problem: structs.Problem, check_gold: Callable[[str], object], place: str) -> None:
+def _check(problem: structs.Problem, check_problem: jsonl.Check, place: str) -> None:
   try:
-    check_gold(problem.gold)
+    check_problem(problem)
   except ValueError as error:
     raise ValueError(f'{place}, problem {problem.id!r}: {error}') from error

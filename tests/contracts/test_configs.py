@@ -28,6 +28,8 @@ from r1jax.stages.policy import Policy
 from r1jax.stages.rl_batch import Batch
 from r1jax.structs import Experts, Problem, Prompts
 from r1jax.tasks import stream
+from r1jax.text import tokenizer
+from r1jax.text.templates import TEMPLATES
 from r1jax.training import optimizer
 
 ROOT = Path(__file__).parents[2]
@@ -324,6 +326,30 @@ def test_a_model_with_a_longer_context_can_be_pretrained():
   assert make(None).config.rope.scaling == Yarn(factor=4.0, original_positions=1024)
 
 
+LONGEST = {
+  'gsm8k': 'gsm8k/train',
+  'math': 'math/train',
+  'choice': 'mmlu_stem/test',
+  'humaneval': 'humaneval/test',
+  'mbpp': 'mbpp/test',
+  'ifeval': 'ifeval/test',
+  'contest': 'code_stdin/test',
+}
+
+
+@pytest.mark.parametrize('name', LONGEST)
+def test_the_longest_question_of_the_published_sets_is_asked_without_another_limit(name):
+  file = ROOT.parent / 'shared' / 'data' / f'{LONGEST[name]}.jsonl'
+  if not file.is_file():
+    pytest.skip(f'the real problem set is not at {file}')
+  task = load(ROOT / 'configs' / 'zero.py').get_config(name).rl.task
+  read, _ = build.SETS[name]
+  longest = sorted((problem.question for problem in read(file)), key=len)[-20:]
+  base = tokenizer.load(ROOT / 'r1jax' / 'assets' / 'base')
+  prompts = [base.encode(TEMPLATES[task.template](question)) for question in longest]
+  assert max(map(len, prompts)) <= task.max_prompt_tokens
+
+
 def reductions_of(**changes):
   config = load(ROOT / 'configs' / 'zero.py').get_config()
   config.rl.algorithm.update(changes)
@@ -412,8 +438,24 @@ def test_the_command_line_sees_the_same_config():
       },
       [2 + 1.5 + 2**0.5 / 4, 1 + 1.5, 1 - 5 * (1 - 2**0.5 / 2), 0 - 10.0],
     ),
+    # In the place of the reward, not beside it.
+    (
+      {
+        'reward': {'accuracy': 0.0},
+        'shaping': {
+          'cosine': {
+            'weight': 1.0,
+            'term': 'accuracy',
+            'correct': (2.0, 1.0),
+            'wrong': (-10.0, 0.0),
+            'exceeded': -10.0,
+          }
+        },
+      },
+      [1.5 + 2**0.5 / 4, 1.5, -5 * (1 - 2**0.5 / 2), -10.0],
+    ),
   ],
-  ids=['plain', 'gate', 'length', 'overlong', 'cosine'],
+  ids=['plain', 'gate', 'length', 'overlong', 'cosine', 'cosine alone'],
 )
 def test_a_config_may_gate_and_shape_its_reward(changes, expected_G):
   config = load(ROOT / 'configs' / 'zero.py').get_config()
@@ -423,7 +465,7 @@ def test_a_config_may_gate_and_shape_its_reward(changes, expected_G):
   section = Section(config.rl)
   score = rewards.scorer(
     section.reward,
-    rewards.KINDS['math'],
+    build.KINDS['math'],
     gates=section.gates,
     shaping=section.shaping,
     max_length=160,

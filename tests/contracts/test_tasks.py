@@ -12,6 +12,10 @@ from r1jax.tasks.world.problems import World
 DATA = pathlib.Path(__file__).parents[3] / 'shared' / 'data'
 
 
+def check_gold(problem):
+  accuracy.check_gold(problem.gold)
+
+
 def world(split, folder):
   return World(split=split, size=200)
 
@@ -21,14 +25,14 @@ def real(reader, name):
     path = DATA / name / f'{split}.jsonl'
     if not path.is_file():
       pytest.skip(f'the real problem set is not at {path}')
-    return reader.load(path, check_gold=accuracy.check_gold)
+    return reader.load(path, check_problem=check_gold)
 
   return load
 
 
 def prepared(split, folder):
   tfds.prepare({name: world(name, folder) for name in ('train', 'test')}, folder, 'world')
-  return tfds.load(folder, 'world', split, check_gold=accuracy.check_gold)
+  return tfds.load(folder, 'world', split, check_problem=check_gold)
 
 
 TASKS = {

@@ -31,8 +31,21 @@ from r1jax import build, runner
     ({'algorithm': {'ratio': 'word'}}, ["config.rl.algorithm.ratio is 'word', allowed", "'token'"]),
     ({'algorithm': {'reduction': 'sum'}}, ["config.rl.algorithm.reduction is 'sum', allowed"]),
     ({'algorithm': {'advantage': 'gae'}}, ["config.rl.algorithm.advantage is 'gae', allowed"]),
-    ({'reward': {'accurcy': 1.0}}, ['config.rl.reward', "'accurcy'", 'accuracy, exact_match']),
-    ({'gates': {'accuracy': 'fromat'}}, ['config.rl.reward', "gate of 'accuracy' is 'fromat'"]),
+    ({'reward': {'accurcy': 1.0}}, ['config.rl.reward', "'accurcy'", 'accuracy, strict, lenient']),
+    (
+      {'gates': {'accuracy': 'strict'}},
+      ["config.rl.gates.accuracy is 'strict'", 'accuracy, format', 'weight 0 in config.rl.reward'],
+    ),
+    ({'gates': {'strict': 'format'}}, ["config.rl.gates.strict is 'format'", "'strict' is none"]),
+    ({'gates': {'format': 'format'}}, ["config.rl.gates: the gate of 'format' is 'format'"]),
+    (
+      {'gates': {'accuracy': 'format', 'format': 'accuracy'}},
+      ['config.rl.gates: the gates lead', 'circle'],
+    ),
+    (
+      {'reward': {'programs_all': 1.0}},
+      ["config.rl.reward: for the reward term 'programs_all': ", 'JSON'],
+    ),
     ({'shaping': {'len': {}}}, ['config.rl.shaping.len is unknown', 'length, cosine, overlong']),
     (
       {'shaping': {'length': {'weight': 1.0, 'term': 'acc'}}},

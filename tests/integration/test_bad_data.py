@@ -10,8 +10,9 @@ import re
 import miniature
 import pytest
 from miniature import fails
+from ml_collections import ConfigDict
 
-from r1jax import runner
+from r1jax import build, runner
 from r1jax.tasks import stream
 from r1jax.tasks.world import World
 
@@ -83,8 +84,104 @@ def test_data_that_are_missing_or_empty_are_named(problems, workdir, tmp_path):
   with fails('nowhere.jsonl: no such file'):
     runner.run(config, workdir)
   config.rl.task.test_path = ''
-  with fails('config.rl.task.test_path is empty; say where the problems are'):
+  with fails('config.rl.task.test_path is empty; say where the problems are', 'train_path again'):
     runner.run(config, workdir)
+
+
+# --- What the terms of a reward, and evaluations, cannot judge ---
+
+FREE = [
+  json.dumps({'question': f'Which? {n}', 'answer': a}) for n, a in enumerate(('C++', 'a & b'))
+]
+
+
+def rewarded(config, **weights):
+  config.rl.reward = ConfigDict(weights)
+  return config
+
+
+def test_what_a_term_of_the_reward_cannot_judge_is_named(problems, workdir):
+  row = '{"question": "1+1=?", "answer": "2", "language": "english"}'
+  config = rewarded(problems(GOOD, row), accuracy=1.0, language=0.0)
+  with fails("train.jsonl:2: for the reward term 'language': metadata['language']", "'english'"):
+    runner.run(config, workdir)
+  config = rewarded(problems(GOOD, '{"question": "1?", "answer": "..."}'), exact_match=1.0)
+  with fails('train.jsonl:2: the gold answer is'):
+    runner.run(config, workdir)
+  config = rewarded(problems(GOOD), accuracy=1.0, programs_all=1.0)
+  with fails("train.jsonl:1: for the reward term 'programs_all': ", 'JSON'):
+    runner.run(config, workdir)
+
+
+@pytest.mark.parametrize('term', ['accuracy', 'strict', 'lenient', 'format'])
+def test_evaluations_must_be_able_to_judge_what_the_reward_does_not_look_at(
+  problems, workdir, term
+):
+  with fails('train.jsonl:2: the gold', 'To compare answers as text', 'exact_match, if with wei'):
+    runner.run(rewarded(problems(GOOD, FREE[0]), **{term: 1.0}), workdir)
+
+
+def stage_of(config):
+  """Returns the stage as it is before its first step."""
+  plan = build.plan(config)
+  ((_, make),) = plan.stages
+  return make(plan.policy())
+
+
+@pytest.mark.parametrize(
+  ('kind', 'weights', 'rows'),
+  [
+    ('text', {'exact_match': 1.0}, FREE),
+    ('text', {'random': 1.0, 'exact_match': 0.0}, FREE),
+    ('math', {'exact_match': 1.0, 'accuracy': 0.0}, ['{"question": "2+2=?", "answer": "4"}']),
+    ('math', {'random': 1.0}, ['{"question": "2+2=?", "answer": "4"}']),
+  ],
+)
+def test_answers_are_compared_as_text_in_evaluations_if_the_reward_does(
+  problems, kind, weights, rows
+):
+  stage = stage_of(rewarded(problems(GOOD, *rows), **weights))
+  assert {id(b.judges) for b in stage.benchmarks} == {id(build.KINDS[kind].judges)}
+
+
+# --- One file, and sets of different names ---
+
+ROWS = [f'{{"question": "{n}+1=?", "answer": "{n + 1}"}}' for n in range(10)]
+
+
+def asked(config, split):
+  """Returns the questions of a split, and those for training."""
+  stage = stage_of(config)
+  train = {problem.question for problem in stage.learning.problems.batch(0, 50)}
+  (found,) = (b.problems for b in stage.benchmarks if b.split == split)
+  return {problem.question for problem in found}, train
+
+
+def test_of_one_file_the_problems_for_the_test_are_held_out(problems, workdir):
+  config = problems(*ROWS)
+  config.rl.task.test_path = config.rl.task.train_path
+  config.rl.evaluation.test_problems = 4
+  test, train = asked(config, 'test')
+  validation, _ = asked(config, 'validation')
+  assert (len(test), len(validation), len(train)) == (4, 1, 5)
+  assert len(test | validation | train) == 10
+  config.rl.evaluation.test_problems = 10
+  with fails('config.rl.evaluation.test_problems is 10; it must be less than 10'):
+    build.plan(config)
+  config.rl.evaluation.test_problems = 0
+  assert [b.split for b in stage_of(config).benchmarks] == ['validation']
+
+
+def test_a_set_may_be_tested_on_another(problems, tmp_path):
+  config = problems(*ROWS, test=['{"question": "Six times seven?", "answer": "so\\n#### 42"}'])
+  config.rl.task.test_name = 'gsm8k'
+  assert asked(config, 'test')[0] == {'Six times seven?'}
+  config.rl.task.test_name = 'humaneval'
+  with fails("config.rl.task.test_name is 'humaneval'", "'jsonl'", 'one of gsm8k, math, jsonl'):
+    build.plan(config)
+  config.rl.task.test_name = 'gsm'
+  with fails("config.rl.task.test_name is 'gsm', allowed are 'gsm8k'"):
+    build.plan(config)
 
 
 def test_a_prepared_set_that_is_missing_is_named(tiny_base, workdir, tmp_path):

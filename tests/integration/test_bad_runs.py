@@ -147,6 +147,43 @@ def test_an_override_of_a_field_that_is_not_there_is_said_in_a_line(command, con
   assert "no such field: 'foo' (in --config.rl" in command(config, '--config.rl.foo.bar=3')
 
 
+@pytest.mark.parametrize(
+  ('flag', 'text'),
+  [
+    (
+      '--config.rl.reward.repetition=0.1',
+      "the config has no such field: 'repetition' (in --config.rl.reward.repetition=0.1; a flag "
+      'sets what there is: add terms in a config file of your own)',
+    ),
+    (
+      '--config.rl.reward.miniature.slowly=0',
+      "the config has no such field: 'miniature' (in --config.rl.reward.miniature.slowly=0; a flag "
+      'sets what there is: add terms in a config file of your own, and write '
+      """'--config.rl.reward["miniature.slowly"]=0' for what is there)""",
+    ),
+    (
+      '--config.rl.reward.my_rewards.py:whole=0',
+      '--config.rl.reward.my_rewards.py:whole=0 cannot be read; a name that is no plain word '
+      """stands in brackets and quotes: '--config.rl.reward["my_rewards.py:whole"]=0'""",
+    ),
+    (
+      '--config.rl.task.max-tokens=0',
+      '--config.rl.task.max-tokens=0 cannot be read; a name that is no plain word stands in '
+      """brackets and quotes: '--config.rl.reward["my_rewards.py:short"]=0'""",
+    ),
+    (
+      '--config.rl.steps.foo=3',
+      "the config has no such field: Attribute <class 'int'>.foo does not exist and the type does "
+      'not support indexing. Attempting to lookup: rl.steps.foo (in --config.rl.steps.foo=3)',
+    ),
+  ],
+)
+def test_of_many_overrides_the_one_that_is_wrong_is_named(command, config, flag, text):
+  assert (
+    command(config, flag, '--config.rl.reward["miniature.slowly"]=0', '--config.seed=3') == text
+  )
+
+
 def test_a_fault_of_the_config_file_is_not_taken_for_an_override(tmp_path, monkeypatch):
   file = tmp_path / 'mine.py'
   file.write_text('import math\n\n\ndef get_config():\n  return math.pie\n')

@@ -41,7 +41,7 @@ def test_spellings_of_several_letters(tmp_path, answer):
     ({'answer': 'D'}, "'D'; it must be the letter of an option.* the options are A, B, C"),
     ({'answer': 'b'}, "'b'; it must be the letter"),
     ({'answer': 'BB'}, "'BB'; .* each once"),
-    ({'answer': 1}, "field 'answer' must be a string"),
+    ({'answer': ' '}, "field 'answer' is empty"),
     ({'answer': 'blood'}, 'must be the letter'),
     ({'options': ['sky']}, 'list of 2 to 26 texts'),
     ({'options': ['x'] * 27}, 'list of 2 to 26 texts'),
@@ -63,12 +63,45 @@ def test_missing_fields_are_errors(tmp_path, field):
     load(tmp_path, {key: value for key, value in ROW.items() if key != field})
 
 
-def test_golds_are_checked(tmp_path):
-  def refuse(gold):
-    raise ValueError(f'no {gold}')
+def test_problems_are_checked_as_they_will_be_judged(tmp_path):
+  def refuse(problem):
+    raise ValueError(f'no {problem.gold} of {sorted(problem.metadata["options"])}')
 
-  with pytest.raises(ValueError, match='no B'):
-    load(tmp_path, ROW, check_gold=refuse)
+  with pytest.raises(ValueError, match=r"test.jsonl:1: no B of \['A', 'B', 'C'\]"):
+    load(tmp_path, ROW, check_problem=refuse)
+
+
+MMLU = {
+  'question': 'Which is red?',
+  'subject': 'colours',
+  'choices': ['sky', 'blood', 'sea'],
+  'answer': 2,
+}
+
+
+def test_a_row_as_mmlu_has_it_on_hugging_face(tmp_path):
+  (problem,) = load(tmp_path, MMLU)
+  assert (problem.id, problem.gold) == ('choice/test:1', 'C')
+  assert problem.question == 'Which is red?\nA. sky\nB. blood\nC. sea'
+  assert problem.metadata['options'] == {'A': 'sky', 'B': 'blood', 'C': 'sea'}
+  assert problem.metadata['subject'] == 'colours'
+
+
+@pytest.mark.parametrize(
+  ('row', 'fault'),
+  [
+    (MMLU | {'answer': 3}, "'answer' is 3; a number is the place .* from 0 to 2"),
+    (MMLU | {'answer': -1}, 'from 0 to 2'),
+    (MMLU | {'answer': True}, r'"options": .*"answer": "B"\} or .*"choices": .*"answer": 1\}'),
+    (ROW | {'answer': 1}, r'"options": .*"answer": "B"\} or .*"choices": .*"answer": 1\}'),
+    ({'question': '?', 'answer': 1}, r"fields 'question', 'answer'; .*\} or \{"),
+    ({'question': '?', 'options': ['a', 'b'], 'answer': 'A'}, r'"problem": .* or .*"question": '),
+    (MMLU | {'choices': ['sky']}, "field 'choices' must be a list of 2 to 26 texts"),
+  ],
+)
+def test_a_row_of_neither_form_is_shown_both(tmp_path, row, fault):
+  with pytest.raises(ValueError, match=rf'test\.jsonl:1: .*{fault}'):
+    load(tmp_path, row)
 
 
 @pytest.mark.parametrize(('name', 'size'), [('gaokao_qa', 351), ('mmlu_stem', 500)])

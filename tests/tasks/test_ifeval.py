@@ -56,12 +56,12 @@ def test_a_row_without_instructions_is_an_error(tmp_path, row, fault):
 
 
 def test_a_gold_that_the_reward_cannot_read_names_its_row(tmp_path):
-  def check_gold(gold):
-    raise ValueError(f'cannot read {gold}')
+  def check(problem):
+    raise ValueError(f'cannot read {problem.gold}')
 
   path = write(tmp_path, key=1, prompt='p', instruction_id_list=['a:b'], kwargs=[{}])
   with pytest.raises(ValueError, match=r'test\.jsonl:1: cannot read .*a:b'):
-    ifeval.load(path, check_gold=check_gold)
+    ifeval.load(path, check_problem=check)
 
 
 def test_the_real_set(data):

@@ -97,13 +97,27 @@ def test_an_id_of_another_type_is_named(tmp_path):
   assert f"{path}:1: id: field 'id' must be a string, found 7" in error(path, id='id')
 
 
-def test_a_gold_answer_that_the_reward_rejects_is_named(tmp_path):
-  def check_gold(gold):
-    if not gold.isdigit():
-      raise ValueError(f'{gold!r} is no number')
+def test_a_problem_that_the_reward_rejects_is_named(tmp_path):
+  def check(problem):
+    if not problem.gold.isdigit():
+      raise ValueError(f'{problem.gold!r} is no number')
 
   path = write(tmp_path, GOOD, '{"question": "who?", "answer": "me"}')
-  assert error(path, check_gold=check_gold) == f"{path}:2: 'me' is no number"
+  assert error(path, check_problem=check) == f"{path}:2: 'me' is no number"
+
+
+def test_a_problem_is_checked_with_all_its_metadata(tmp_path):
+  seen = []
+  path = write(tmp_path, '{"question": "1+1?", "answer": "2", "level": 3}')
+  load(path, metadata=lambda row: {'twice': 2 * row['level']}, check_problem=seen.append)
+  assert seen == [Problem('sums/set:1', '1+1?', '2', {'level': 3, 'twice': 6})]
+
+
+def test_of_a_row_of_another_set_the_question_is_missed_and_not_its_id(tmp_path):
+  path = write(tmp_path, '{"id": 601, "text": "1+1?"}')
+  assert f"{path}:1: question: no field 'question'; the row has: 'id', 'text'" in error(
+    path, id='id'
+  )
 
 
 def test_all_bad_rows_are_counted_and_the_first_five_shown(tmp_path):

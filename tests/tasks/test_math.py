@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from r1jax.tasks import math
+from r1jax.tasks import generic, math
 from r1jax.text import tags
 
 
@@ -36,6 +36,24 @@ def test_a_row_as_first_published_has_its_answer_in_the_last_box(tmp_path):
 def test_a_row_without_answer_is_an_error(tmp_path, row, fault):
   with pytest.raises(ValueError, match=rf'train\.jsonl:1: gold: .*{fault}'):
     math.load(write(tmp_path, **row))
+
+
+@pytest.mark.parametrize('reader', [math, generic])
+@pytest.mark.parametrize('name', ['options', 'choices'])
+@pytest.mark.parametrize('options', [['sky', 'blood'], {'A': 'sky', 'B': 'blood'}])
+def test_multiple_choice_whose_options_are_not_shown_is_an_error(tmp_path, reader, name, options):
+  asked = 'problem' if reader is math else 'question'
+  path = write(tmp_path, **{asked: 'Which is red: A. sky ?', 'answer': 'B', name: options})
+  with pytest.raises(ValueError, match=rf'jsonl:1: field {name!r} .*config=configs/zero.py:choice'):
+    reader.load(path)
+  path = write(tmp_path, **{asked: 'Which is red: A. sky B. blood?', 'answer': 'B', name: options})
+  assert reader.load(path)[0].gold == 'B'
+
+
+@pytest.mark.parametrize('options', [None, 5, [], {'timeout': 5}, 'blood'])
+def test_other_fields_of_that_name_are_metadata(tmp_path, options):
+  (problem,) = math.load(write(tmp_path, problem='p', answer='2', options=options))
+  assert problem.metadata['options'] == options
 
 
 def test_the_real_set(data):

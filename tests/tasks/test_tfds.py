@@ -109,11 +109,11 @@ def test_a_set_that_is_not_ours_is_named(tmp_path):
     tfds.load(tmp_path, 'sums', 'train')
 
 
-def test_a_gold_answer_that_the_reward_rejects_is_named(tmp_path):
-  def check_gold(gold):
-    if gold == '4':
+def test_a_problem_that_the_reward_rejects_is_named(tmp_path):
+  def check(problem):
+    if problem.gold == '4':
       raise ValueError('4 is unlucky')
 
   tfds.prepare({'train': TRAIN}, tmp_path, 'sums')
   with pytest.raises(ValueError, match=r"sums/1\.0\.0 \(train\), problem 'b': 4 is unlucky"):
-    tfds.load(tmp_path, 'sums', 'train', check_gold=check_gold)
+    tfds.load(tmp_path, 'sums', 'train', check_problem=check)
