@@ -143,6 +143,24 @@ def formulas(question: str) -> list[str]:
   return [formula for formula in dict.fromkeys(found) if formula]
 
 
+def sums(rows: Sequence[Row]) -> tuple[int, list[tuple[str, str, str]]]:
+  """Returns how many sums of two numbers of a question were tried as answers, and which earned.
+
+  Not among them are divisions by 1, and what is the gold answer to the letter.
+  """
+  asked = []
+  for row in rows:
+    numbers = list(dict.fromkeys(re.findall(r'[0-9]+(?:\.[0-9]+)?', row.problem.question)))[:8]
+    for first, second in itertools.permutations(numbers, 2):
+      for sign in ('/', '+', '-', r'\times '):
+        written = f'{first}{sign}{second}'
+        if written != row.problem.gold and (sign, second) != ('/', '1'):
+          asked.append((row.problem, written))
+  earned = _map(lambda pair: accuracy.reward(pair[0], f'<answer>{pair[1]}</answer>'), asked)
+  accepted = [(p.id, text, p.gold) for (p, text), value in zip(asked, earned) if value]
+  return len(asked), accepted
+
+
 def speed_pairs(data: Path, *, count: int, seed: int) -> list[tuple[str, str]]:
   """Returns answers with golds, a mixed set: of all sets, right ones, otherwise written, wrong."""
   rng = random.Random(seed)

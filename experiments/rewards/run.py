@@ -40,6 +40,9 @@ ECHOED = (
   'gaokao_cloze/test',
 )
 
+# Sets whose questions' numbers are combined.
+SUMMED = ('svamp/test', 'cmath/test', 'gsm8k/test', 'math/test')
+
 
 def run_answers(data: Path) -> dict[str, Any]:
   """Gold against itself, against other golds of its set, and solutions in full."""
@@ -59,12 +62,23 @@ def run_answers(data: Path) -> dict[str, Any]:
 
 
 def run_echoes(data: Path) -> dict[str, Any]:
-  """Formulas of the questions as answers, as they stand and rewritten."""
+  """Formulas of the questions as answers, and sums of two of their numbers."""
   rows = [row for name in ECHOED for row in answers.load(data, name)]
   tried, accepted, faults = answers.echoes(rows)
   for name, which in accepted.items():
     print(f'{name}: {len(which)} of {tried // len(accepted)}')
-  return {'problems': len(rows), 'tried': tried, 'accepted': accepted, 'faults': dict(faults)}
+  sums_tried, sums_accepted = answers.sums(
+    [row for name in SUMMED for row in answers.load(data, name)]
+  )
+  print(f'sums: {len(sums_accepted)} of {sums_tried}')
+  return {
+    'problems': len(rows),
+    'tried': tried,
+    'accepted': accepted,
+    'faults': dict(faults),
+    'sums_tried': sums_tried,
+    'sums_accepted': sums_accepted,
+  }
 
 
 def run_attacks(data: Path) -> dict[str, Any]:
