@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from r1jax.interop import float8
 from r1jax.interop.fields import Fields
 from r1jax.interop.tables import EMBEDDING, FROM_HEADS, HEAD, LINEAR, SAME, VECTOR, Row
 from r1jax.model import ModelConfig
@@ -16,20 +17,20 @@ ROWS = (
   Row(HEAD, ('head',), LINEAR),
   Row(f'{LAYER}.input_layernorm.weight', ('{block}/attention_norm/scale',), VECTOR),
   Row(f'{LAYER}.post_attention_layernorm.weight', ('{block}/mlp_norm/scale',), VECTOR),
-  Row(f'{LAYER}.self_attn.q_proj.weight', ('{block}/attention/query',), LINEAR),
-  Row(f'{LAYER}.self_attn.o_proj.weight', ('{block}/attention/out',), FROM_HEADS),
-  Row(f'{LAYER}.mlp.gate_proj.weight', ('{block}/mlp/gate',), LINEAR),
-  Row(f'{LAYER}.mlp.up_proj.weight', ('{block}/mlp/up',), LINEAR),
-  Row(f'{LAYER}.mlp.down_proj.weight', ('{block}/mlp/down',), LINEAR),
+  Row(f'{LAYER}.self_attn.q_proj.weight', ('{block}/attention/query',), LINEAR, scaled=True),
+  Row(f'{LAYER}.self_attn.o_proj.weight', ('{block}/attention/out',), FROM_HEADS, scaled=True),
+  Row(f'{LAYER}.mlp.gate_proj.weight', ('{block}/mlp/gate',), LINEAR, scaled=True),
+  Row(f'{LAYER}.mlp.up_proj.weight', ('{block}/mlp/up',), LINEAR, scaled=True),
+  Row(f'{LAYER}.mlp.down_proj.weight', ('{block}/mlp/down',), LINEAR, scaled=True),
 )
 
 _MLP = f'{LAYER}.mlp'
 # Of routed experts, where a family has them.
 EXPERT_ROWS = (
   Row(f'{_MLP}.gate.weight', ('{block}/moe/router',), LINEAR),
-  Row(f'{_MLP}.experts.{{expert}}.gate_proj.weight', ('{block}/moe/gate',), LINEAR),
-  Row(f'{_MLP}.experts.{{expert}}.up_proj.weight', ('{block}/moe/up',), LINEAR),
-  Row(f'{_MLP}.experts.{{expert}}.down_proj.weight', ('{block}/moe/down',), LINEAR),
+  Row(f'{_MLP}.experts.{{expert}}.gate_proj.weight', ('{block}/moe/gate',), LINEAR, scaled=True),
+  Row(f'{_MLP}.experts.{{expert}}.up_proj.weight', ('{block}/moe/up',), LINEAR, scaled=True),
+  Row(f'{_MLP}.experts.{{expert}}.down_proj.weight', ('{block}/moe/down',), LINEAR, scaled=True),
 )
 
 
@@ -59,7 +60,7 @@ def read(fields: Fields) -> dict[str, Any]:
   fields.allow('attention_bias', False)
   fields.allow('attention_dropout', 0.0)
   fields.allow('mlp_bias', False)
-  fields.allow('quantization_config')
+  float8.allow(fields)
   return {
     'vocab_size': fields.need('vocab_size'),
     'num_layers': fields.need('num_hidden_layers'),

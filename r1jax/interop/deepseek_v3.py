@@ -20,21 +20,24 @@ _ATTENTION, _MLP, _MODULE = f'{LAYER}.self_attn', f'{LAYER}.mlp', 'model.layers.
 ROWS = (
   *decoder.ROWS,
   *decoder.EXPERT_ROWS,
-  Row(f'{_ATTENTION}.q_a_proj.weight', ('{block}/attention/query_down',), LINEAR),
+  Row(f'{_ATTENTION}.q_a_proj.weight', ('{block}/attention/query_down',), LINEAR, scaled=True),
   Row(f'{_ATTENTION}.q_a_layernorm.weight', ('{block}/attention/query_norm/scale',), VECTOR),
-  Row(f'{_ATTENTION}.q_b_proj.weight', ('{block}/attention/query_up',), LINEAR),
-  Row(f'{_ATTENTION}.kv_a_proj_with_mqa.weight', ('{block}/attention/kv_down',), LINEAR),
+  Row(f'{_ATTENTION}.q_b_proj.weight', ('{block}/attention/query_up',), LINEAR, scaled=True),
+  Row(
+    f'{_ATTENTION}.kv_a_proj_with_mqa.weight', ('{block}/attention/kv_down',), LINEAR, scaled=True
+  ),
   Row(f'{_ATTENTION}.kv_a_layernorm.weight', ('{block}/attention/kv_norm/scale',), VECTOR),
   Row(
     f'{_ATTENTION}.kv_b_proj.weight',
     ('{block}/attention/key_up', '{block}/attention/value_up'),
     LINEAR,
+    scaled=True,
   ),
   # A step of the balance rule is lost in bfloat16, so the bias is float32 in published folders.
   Row(f'{_MLP}.gate.e_score_correction_bias', ('{block}/moe/selection_bias',), VECTOR, wide=True),
-  Row(f'{_MLP}.shared_experts.gate_proj.weight', ('{block}/moe/shared/gate',), LINEAR),
-  Row(f'{_MLP}.shared_experts.up_proj.weight', ('{block}/moe/shared/up',), LINEAR),
-  Row(f'{_MLP}.shared_experts.down_proj.weight', ('{block}/moe/shared/down',), LINEAR),
+  Row(f'{_MLP}.shared_experts.gate_proj.weight', ('{block}/moe/shared/gate',), LINEAR, scaled=True),
+  Row(f'{_MLP}.shared_experts.up_proj.weight', ('{block}/moe/shared/up',), LINEAR, scaled=True),
+  Row(f'{_MLP}.shared_experts.down_proj.weight', ('{block}/moe/shared/down',), LINEAR, scaled=True),
   Row(f'{_MODULE}.enorm.weight', ('mtp/embedding_norm/scale',), VECTOR),
   Row(f'{_MODULE}.hnorm.weight', ('mtp/hidden_norm/scale',), VECTOR),
   Row(f'{_MODULE}.eh_proj.weight', ('mtp/projection',), LINEAR),

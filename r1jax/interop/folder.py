@@ -11,9 +11,9 @@ INDEX = 'model.safetensors.index.json'
 DTYPES = ('float32', 'bfloat16')
 
 
-def checked_dtype(dtype: DTypeLike) -> np.dtype:
-  """Returns the dtype of parameters or tensors; raises ValueError unless it is one of `DTYPES`."""
+def checked_dtype(dtype: DTypeLike, allowed: tuple[str, ...] = DTYPES) -> np.dtype:
+  """Returns the dtype of parameters or tensors; raises ValueError unless it is allowed."""
   kind = jnp.dtype(dtype)
-  if kind.name not in DTYPES:
-    raise ValueError(f'dtype is {kind.name!r}, allowed are {", ".join(map(repr, DTYPES))}')
+  if kind.name not in allowed:
+    raise ValueError(f'dtype is {kind.name!r}, allowed are {", ".join(map(repr, allowed))}')
   return kind

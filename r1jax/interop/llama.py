@@ -10,8 +10,8 @@ from r1jax.model import GQA, ModelConfig
 
 ROWS = (
   *decoder.ROWS,
-  Row(f'{LAYER}.self_attn.k_proj.weight', ('{block}/attention/key',), LINEAR),
-  Row(f'{LAYER}.self_attn.v_proj.weight', ('{block}/attention/value',), LINEAR),
+  Row(f'{LAYER}.self_attn.k_proj.weight', ('{block}/attention/key',), LINEAR, scaled=True),
+  Row(f'{LAYER}.self_attn.v_proj.weight', ('{block}/attention/value',), LINEAR, scaled=True),
 )
 
 

@@ -14,7 +14,7 @@ from flax import traverse_util
 from jax.typing import DTypeLike
 from safetensors import SafetensorError, safe_open
 
-from r1jax.interop import families, tables
+from r1jax.interop import families, float8, tables
 from r1jax.interop.folder import CONFIG, INDEX, WEIGHTS, checked_dtype
 from r1jax.model import ModelConfig
 
@@ -30,7 +30,7 @@ def load_pretrained(
   """Loads the model of a Hugging Face folder.
 
   Tensors are read one by one into the arrays they belong to, so the weights exist once, plus one
-  array.
+  array. Weights in 8 bits with a scale a block, as DeepSeek publishes them, are decoded.
 
   Args:
     path: folder with config.json and safetensors, of DeepSeek-V3 or V2, Qwen2 or Llama.
@@ -85,8 +85,39 @@ def _existing(folder: pathlib.Path, *names: str) -> pathlib.Path:
   raise FileNotFoundError(f'{folder} lacks {" or ".join(names)}; {state}')
 
 
-def _open(folder: pathlib.Path, stack: contextlib.ExitStack) -> dict[str, Any]:
-  """Opens the files of weights; returns, by tensor name, the open file that holds the tensor."""
+@dataclasses.dataclass(frozen=True)
+class _Stored:
+  """A tensor in an open file.
+
+  Attributes:
+    name: of the tensor.
+    path: of the file.
+    opened: the file.
+  """
+
+  name: str
+  path: pathlib.Path
+  opened: Any
+
+  @property
+  def shape(self) -> tables.Shape:
+    """Of the tensor; nothing else is read."""
+    return tuple(self.opened.get_slice(self.name).get_shape())
+
+  @property
+  def dtype(self) -> str:
+    """Its name in safetensors files."""
+    return self.opened.get_slice(self.name).get_dtype()
+
+  def read(self) -> np.ndarray:
+    """Returns the numbers as they are stored."""
+    if self.dtype == float8.STORED:
+      return float8.read(self.path, self.name)
+    return self.opened.get_tensor(self.name)
+
+
+def _open(folder: pathlib.Path, stack: contextlib.ExitStack) -> dict[str, _Stored]:
+  """Opens the files of weights; returns their tensors by name."""
   first = _existing(folder, INDEX, WEIGHTS)
   files = [first]
   if first.name == INDEX:
@@ -94,7 +125,7 @@ def _open(folder: pathlib.Path, stack: contextlib.ExitStack) -> dict[str, Any]:
     if not weight_map:
       raise ValueError(f'{first} has no weight_map: fetch it again')
     files = [_existing(folder, name) for name in sorted(set(weight_map.values()))]
-  tensors: dict[str, Any] = {}
+  tensors: dict[str, _Stored] = {}
   for file in files:
     try:
       opened = stack.enter_context(safe_open(file, framework='numpy'))
@@ -102,31 +133,35 @@ def _open(folder: pathlib.Path, stack: contextlib.ExitStack) -> dict[str, Any]:
       raise ValueError(
         f'{file} is no safetensors file ({error}): fetch it again, in full and not as a link'
       ) from error
-    tensors |= dict.fromkeys(opened.keys(), opened)
+    tensors |= {name: _Stored(name, file, opened) for name in opened.keys()}  # noqa: SIM118
   return tensors
 
 
 def _check_tensors(
   folder: pathlib.Path,
-  tensors: Mapping[str, Any],
+  tensors: Mapping[str, _Stored],
   entries: list[tables.Entry],
   copies: Mapping[str, str],
 ) -> None:
   """Raises ValueError that lists every tensor at fault; reads headers, and contents of copies."""
   expected = {name: entry.tensor_shape() for entry in entries for name in entry.index}
+  expected |= {
+    float8.scale_name(name): float8.scale_shape(shape)
+    for name, shape in expected.items()
+    if name in tensors and _is_scaled(tensors[name])
+  }
   problems = [
     f'missing: {n}, expected {shape}' for n, shape in expected.items() if n not in tensors
   ]
   known = expected | {copy: expected[name] for copy, name in copies.items()}
-  for name, file in tensors.items():
-    view = file.get_slice(name)
-    shape, dtype = tuple(view.get_shape()), view.get_dtype()
+  for name, tensor in tensors.items():
+    shape, dtype = tensor.shape, tensor.dtype
     if name not in known:
       if not _says_nothing(name, shape):
         problems.append(f'surplus: {name}, found {shape}')
     elif shape != known[name]:
       problems.append(f'misshapen: {name}, found {shape}, expected {known[name]}')
-    elif dtype not in STORED_DTYPES:
+    elif dtype not in STORED_DTYPES and not _is_scaled(tensor):
       problems.append(f'dtype: {name}, found {dtype}, expected {" or ".join(STORED_DTYPES)}')
   if not problems:
     problems = [
@@ -143,12 +178,20 @@ def _says_nothing(name: str, shape: tables.Shape) -> bool:
   return 0 in shape or name.endswith('rotary_emb.inv_freq')
 
 
-def _read(tensors: Mapping[str, Any], name: str) -> np.ndarray:
-  return tensors[name].get_tensor(name)
+def _is_scaled(tensor: _Stored) -> bool:
+  """Returns whether a tensor is a weight in 8 bits, whose scales are another tensor."""
+  return tensor.dtype == float8.STORED and len(tensor.shape) == 2
+
+
+def _read(tensors: Mapping[str, _Stored], name: str) -> np.ndarray:
+  numbers = tensors[name].read()
+  if _is_scaled(tensors[name]):
+    return float8.decode(numbers, tensors[float8.scale_name(name)].read())
+  return numbers
 
 
 def _read_entry(
-  entry: tables.Entry, tensors: Mapping[str, Any], dtype: np.dtype
+  entry: tables.Entry, tensors: Mapping[str, _Stored], dtype: np.dtype
 ) -> dict[str, np.ndarray]:
   """Reads the tensors of an entry into its arrays, by path."""
   kind = np.dtype('float32') if entry.row.wide else dtype

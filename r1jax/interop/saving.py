@@ -7,13 +7,14 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 from jax.typing import DTypeLike
 from safetensors.numpy import save_file
 
-from r1jax.interop import families, tables
-from r1jax.interop.folder import CONFIG, GENERATION, INDEX, WEIGHTS, checked_dtype
+from r1jax.interop import families, float8, tables
+from r1jax.interop.folder import CONFIG, DTYPES, GENERATION, INDEX, WEIGHTS, checked_dtype
 from r1jax.model import ModelConfig
 from r1jax.text.tokenizer import FILES as TOKENIZER_FILES
 from r1jax.text.tokenizer import Tokenizer
@@ -43,14 +44,16 @@ def save_pretrained(
     config: architecture.
     params: tree of parameters.
     tokenizer: whose files and special ids go along, or None.
-    dtype: of the tensors, 'float32' or 'bfloat16'; experts' selection biases stay float32.
+    dtype: of the tensors, 'float32' or 'bfloat16', or 'float8_e4m3fn' for weights in 8 bits with a
+      scale a block, as DeepSeek publishes them (the others are bfloat16 then); experts' selection
+      biases stay float32.
     max_shard_bytes: files of weights are no larger, unless a single tensor is.
 
   Raises:
     ValueError: if no family can hold the model, the parameters do not fit the architecture, or the
       tokenizer has more ids than the embedding has rows.
   """
-  kind = checked_dtype(dtype)
+  kind = checked_dtype(dtype, (*DTYPES, float8.DTYPE.name))
   family, fields = families.write(config)
   flat = traverse_util.flatten_dict(params, sep='/')
   tables.check_parameters(config, flat)
@@ -67,7 +70,7 @@ def save_pretrained(
     if tokenizer is not None:
       tokenizer.save(partial)
       _write_json(partial / GENERATION, ids)
-    _write_json(partial / CONFIG, fields | {'torch_dtype': kind.name} | ids)
+    _write_json(partial / CONFIG, fields | _dtype_fields(kind) | ids)
     _move(partial, folder)
   finally:
     shutil.rmtree(partial, ignore_errors=True)
@@ -81,6 +84,13 @@ def _check_vocabulary(config: ModelConfig, tokenizer: Tokenizer | None) -> None:
     )
 
 
+def _dtype_fields(kind: np.dtype) -> dict[str, Any]:
+  """Returns what config.json says of the tensors' dtype."""
+  if kind == float8.DTYPE:
+    return {'torch_dtype': 'bfloat16'} | float8.field()
+  return {'torch_dtype': kind.name}
+
+
 def _tensors(
   entries: list[tables.Entry], flat: Mapping[str, Any], config: ModelConfig, dtype: np.dtype
 ) -> Iterator[tuple[str, np.ndarray]]:
@@ -90,11 +100,16 @@ def _tensors(
     if copy != tables.HEAD:  # A tied head is implied by config.json; other copies are customary.
       repeated.setdefault(name, []).append(copy)
   for entry in entries:
-    kind = np.dtype('float32') if entry.row.wide else dtype
+    is_scaled = dtype == float8.DTYPE and entry.row.scaled
+    kind = np.dtype('float32') if entry.row.wide or is_scaled else dtype
+    kind = np.dtype(jnp.bfloat16) if kind == float8.DTYPE else kind
     arrays = [np.asarray(flat[path]) for path in entry.paths]
     for name, place in entry.index.items():
       tensor = entry.row.layout.to_theirs(*(array[place] for array in arrays))
       tensor = np.ascontiguousarray(tensor, dtype=kind)
+      if is_scaled:
+        tensor, scale = float8.encode(tensor)
+        yield float8.scale_name(name), scale
       for each in [name, *repeated.get(name, [])]:
         yield each, tensor
 

@@ -82,12 +82,15 @@ class Row:
     paths: pattern of where their numbers are in our tree; more than one where a tensor joins them.
     layout: how the numbers are laid out.
     wide: True if the tensor stays float32 whatever dtype the others have.
+    scaled: True if the tensor may be stored in 8 bits with a scale a block: the weights of
+      attention, feed-forward layers and experts, as DeepSeek does.
   """
 
   name: str
   paths: tuple[str, ...]
   layout: Layout
   wide: bool = False
+  scaled: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
