@@ -11,10 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 from flax import traverse_util
+from jax.sharding import Sharding
 from jax.typing import DTypeLike
 from safetensors import SafetensorError, safe_open
 
-from r1jax.interop import families, float8, tables
+from r1jax.interop import families, float8, streaming, tables
 from r1jax.interop.folder import CONFIG, INDEX, WEIGHTS, checked_dtype
 from r1jax.model import ModelConfig
 
@@ -25,18 +26,19 @@ def load_pretrained(
   path: str | os.PathLike,
   *,
   dtype: DTypeLike = 'float32',
-  place: Callable[[dict[str, np.ndarray]], dict[str, jax.Array]] = jax.device_put,
+  split: Callable[[Mapping[str, jax.ShapeDtypeStruct]], Mapping[str, Sharding]] | None = None,
 ) -> tuple[ModelConfig, Any]:
   """Loads the model of a Hugging Face folder.
 
-  Tensors are read one by one into the arrays they belong to, so the weights exist once, plus one
-  array. Weights in 8 bits with a scale a block, as DeepSeek publishes them, are decoded.
+  Tensors are read one by one and written to their devices, so that the host holds little more than
+  the largest tensor, or an array of up to 64 MiB (`streaming.SMALL_BYTES`). Weights in 8 bits with
+  a scale a block, as DeepSeek publishes them, are decoded.
 
   Args:
     path: folder with config.json and safetensors, of DeepSeek-V3 or V2, Qwen2 or Llama.
     dtype: of the parameters, 'float32' or 'bfloat16'; experts' selection biases stay float32.
-    place: puts arrays, by their paths with '/' between names, on the devices that will hold them;
-      the default device by default.
+    split: says of all parameters, by their paths with '/' between names, how they are split over
+      devices; by default they are on the default device.
 
   Returns:
     The architecture and the tree of parameters. What a folder does not tell has its default: dtype
@@ -59,9 +61,9 @@ def load_pretrained(
     entries = tables.entries(family.rows, config)
     _check_tensors(folder, tensors, entries, tables.copies(config))
     flat: dict[str, jax.Array] = {}
+    shardings = split(_shapes(entries, kind)) if split else {}
     for entry in entries:
-      # Without waiting, copies of several entries would pile up.
-      flat |= jax.block_until_ready(place(_read_entry(entry, tensors, kind)))
+      flat |= _read_entry(entry, tensors, kind, shardings)
   return config, traverse_util.unflatten_dict(flat, sep='/')
 
 
@@ -190,14 +192,32 @@ def _read(tensors: Mapping[str, _Stored], name: str) -> np.ndarray:
   return numbers
 
 
+def _kind(entry: tables.Entry, dtype: np.dtype) -> np.dtype:
+  return np.dtype('float32') if entry.row.wide else dtype
+
+
+def _shapes(entries: list[tables.Entry], dtype: np.dtype) -> dict[str, jax.ShapeDtypeStruct]:
+  return {
+    path: jax.ShapeDtypeStruct(shape, _kind(entry, dtype))
+    for entry in entries
+    for path, shape in zip(entry.paths, entry.shapes)
+  }
+
+
 def _read_entry(
-  entry: tables.Entry, tensors: Mapping[str, _Stored], dtype: np.dtype
-) -> dict[str, np.ndarray]:
+  entry: tables.Entry,
+  tensors: Mapping[str, _Stored],
+  dtype: np.dtype,
+  shardings: Mapping[str, Sharding],
+) -> dict[str, jax.Array]:
   """Reads the tensors of an entry into its arrays, by path."""
-  kind = np.dtype('float32') if entry.row.wide else dtype
-  arrays = [np.empty(shape, kind) for shape in entry.shapes]
+  targets = {
+    path: streaming.Target(shape, _kind(entry, dtype), shardings.get(path))
+    for path, shape in zip(entry.paths, entry.shapes)
+  }
   for name, place in entry.index.items():
     parts = entry.row.layout.to_ours(_read(tensors, name), entry.part_shapes())
-    for array, part in zip(arrays, parts):
-      array[place] = part
-  return dict(zip(entry.paths, arrays))
+    for target, part in zip(targets.values(), parts):
+      target.write(place, part)
+  # Without waiting, copies of several entries would pile up.
+  return jax.block_until_ready({path: target.finish() for path, target in targets.items()})

@@ -42,8 +42,8 @@ class Policy:
       FileNotFoundError: the folder lacks a file.
       ValueError: its files are damaged, or do not fit each other.
     """
-    place = functools.partial(sharding.place_parameters, mesh=mesh)
-    config, params = interop.load_pretrained(folder, place=place)
+    split = None if mesh is None else functools.partial(sharding.parameter_shardings, mesh=mesh)
+    config, params = interop.load_pretrained(folder, split=split)
     tokenizer = tokenizers.load(folder)
     if tokenizer.vocab_size > config.vocab_size:
       raise ValueError(

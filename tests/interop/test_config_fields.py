@@ -209,7 +209,10 @@ REFUSED = [
   (llama(attention_bias=True), 'attention_bias is True, supported: False'),
   (llama(mlp_bias=True), 'mlp_bias is True, supported: False'),
   (llama(logit_scale=0.5), 'logit_scale is 0.5: unknown field'),
-  (v3(quantization_config={'quant_method': 'fp8'}), "'fp8'}, supported: null"),
+  (
+    v3(quantization_config={'quant_method': 'awq'}),
+    "quantization_config.quant_method is 'awq', supported: 'fp8'",
+  ),
   (v3(topk_method='greedy'), "topk_method is 'greedy', supported: 'noaux_tc'"),
   (v3(scoring_func='softmax'), "scoring_func is 'softmax', supported: 'sigmoid'"),
   (v3(num_nextn_predict_layers=2), 'num_nextn_predict_layers is 2, supported: 0 or 1'),

@@ -1,0 +1,81 @@
+"""Arrays that are filled on their devices, part by part, and never are whole on the host."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Sharding, SingleDeviceSharding
+
+# Arrays of so many bytes are put together on the host: each shape to be filled is compiled for.
+SMALL_BYTES = 64 << 20
+
+Shape = tuple[int, ...]
+Ranges = list[tuple[int, int]]
+
+
+class Target:
+  """An array in the making; every part of it is written once."""
+
+  def __init__(self, shape: Shape, dtype: np.dtype, sharding: Sharding | None):
+    """Takes memory on the devices of this process, or on the host for a small array.
+
+    Args:
+      shape: of the whole array.
+      dtype: of its numbers.
+      sharding: which device holds what; of several processes each fills what its devices hold.
+        None for the default device.
+    """
+    self._shape, self._sharding = shape, sharding
+    self._whole: np.ndarray | None = None
+    self._pieces: dict[jax.Device, jax.Array] = {}
+    self._ranges: dict[jax.Device, Ranges] = {}
+    if math.prod(shape) * dtype.itemsize <= SMALL_BYTES:
+      self._whole = np.empty(shape, dtype)
+      return
+    if sharding is None:
+      self._sharding = sharding = SingleDeviceSharding(jnp.zeros(()).device)
+    for device, index in sharding.addressable_devices_indices_map(shape).items():
+      ranges = [part.indices(size)[:2] for part, size in zip(index or (), shape)]
+      self._ranges[device] = ranges
+      size = tuple(stop - start for start, stop in ranges)
+      self._pieces[device] = _zeros(size, dtype, SingleDeviceSharding(device))
+
+  def write(self, place: tuple[int, ...], part: np.ndarray) -> None:
+    """Writes a part, and waits until it is where it belongs.
+
+    Args:
+      place: index of the part along the leading axes.
+      part: what stands there, of the shape of the other axes.
+    """
+    if self._whole is not None:
+      self._whole[place] = part
+      return
+    leading = len(place)
+    for device, ranges in self._ranges.items():
+      if all(start <= at < stop for at, (start, stop) in zip(place, ranges)):
+        own = part[tuple(slice(*each) for each in ranges[leading:])]
+        start = [at - first for at, (first, _) in zip(place, ranges)] + [0] * own.ndim
+        own = jax.device_put(own[(None,) * leading], device)
+        self._pieces[device] = _update(self._pieces[device], own, start)
+    jax.block_until_ready(list(self._pieces.values()))
+
+  def finish(self) -> jax.Array:
+    """Returns the array; the target is of no use any more."""
+    whole = self._whole
+    if self._sharding is None:
+      return jax.device_put(whole)
+    if whole is not None:
+      return jax.make_array_from_callback(self._shape, self._sharding, lambda index: whole[index])
+    pieces = list(self._pieces.values())
+    return jax.make_array_from_single_device_arrays(self._shape, self._sharding, pieces)
+
+
+def _zeros(shape: Shape, dtype: np.dtype, sharding: SingleDeviceSharding) -> jax.Array:
+  return jax.jit(lambda: jnp.zeros(shape, dtype), out_shardings=sharding)()
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def _update(whole: jax.Array, part: jax.Array, start: list[int]) -> jax.Array:
+  return jax.lax.dynamic_update_slice(whole, part.astype(whole.dtype), start)
