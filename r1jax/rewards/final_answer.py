@@ -4,7 +4,8 @@ The last `<answer>` block counts; within it, or else in the whole response, the 
 where there is no box, what the last line announces: after `####` (as in GSM8K), "the answer is"
 (few-shot prompts of arXiv:2201.11903), "答案是" or the heading of an answer. Only what follows the
 reasoning counts, and only what is said plainly: a box with a sign or a factor beside it, one box or
-another, two different boxes within a block, or an answer that is taken back, give none.
+another, two different boxes within a block, or an announcement with something after it, give none.
+What a later sentence says of a box is not read.
 """
 
 import re
