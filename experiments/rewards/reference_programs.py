@@ -1,11 +1,10 @@
-"""The program rewards on HumanEval, MBPP and Code Jam: right programs, stubs and mutants.
+"""The program rewards on HumanEval, MBPP and Code Jam: right programs and stubs.
 
 Part of `run.py`.
 """
 
 import ast
-import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,61 +42,6 @@ def stub(code: str) -> str:
     if isinstance(node, ast.FunctionDef):
       node.body = [ast.Pass()]
   return ast.unparse(tree)
-
-
-def mutants(code: str) -> Iterator[str]:
-  """Yields programs with one comparison, operation or number changed."""
-  for place in range(len(list(ast.walk(ast.parse(code))))):
-    tree = ast.parse(code)
-    node = list(ast.walk(tree))[place]
-    change = _CHANGES.get(type(node), lambda node: False)
-    if change(node):
-      yield ast.unparse(tree)
-
-
-def _other_comparison(node: ast.Compare) -> bool:
-  turned = {ast.Lt: ast.GtE, ast.Gt: ast.LtE, ast.Eq: ast.NotEq, ast.LtE: ast.Gt, ast.GtE: ast.Lt}
-  kind = turned.get(type(node.ops[0]))
-  if kind:
-    node.ops[0] = kind()
-  return kind is not None
-
-
-def _other_operation(node: ast.BinOp) -> bool:
-  kind = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add}.get(type(node.op))
-  if kind:
-    node.op = kind()
-  return kind is not None
-
-
-def _other_number(node: ast.Constant) -> bool:
-  is_number = type(node.value) in (int, float)
-  if is_number:
-    node.value += 1
-  return is_number
-
-
-def _nothing_returned(node: ast.Return) -> bool:
-  node.value = ast.Constant(None)
-  return True
-
-
-_CHANGES: dict[type, Callable] = {
-  ast.Compare: _other_comparison,
-  ast.BinOp: _other_operation,
-  ast.Constant: _other_number,
-  ast.Return: _nothing_returned,
-}
-
-
-def first_mutants(asked: Sequence[tuple[Problem, str]], each: int) -> list[tuple[Problem, str]]:
-  """Returns up to so many mutants of each program, evenly spread."""
-  found = []
-  for problem, code in asked:
-    all_of_one = list(mutants(textwrap.dedent(code)))
-    step = max(1, len(all_of_one) // each)
-    found += [(problem, mutant) for mutant in all_of_one[::step][:each]]
-  return found
 
 
 def shown(verdict: programs.Verdict) -> str:

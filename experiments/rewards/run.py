@@ -2,8 +2,8 @@
 
   python experiments/rewards/run.py --data=../shared/data [--parts=answers,echoes,...]
 
-Each part adds a line to `results.jsonl` beside this file; `attacks` writes `attacks.md` as well.
-`speed` wants an otherwise idle machine.
+Each part adds a line to `results.jsonl` beside this file; `attacks` and `programs` write what they
+found to `attacks.md` and `mutants.md` as well. `speed` wants an otherwise idle machine.
 """
 
 import datetime
@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 import answer_attacks  # noqa: E402
 import answers  # noqa: E402
+import mutants  # noqa: E402
 import prose_samples  # noqa: E402
 import reference_programs  # noqa: E402
 import sandbox_attacks  # noqa: E402
@@ -134,14 +135,20 @@ def run_programs(data: Path) -> dict[str, Any]:
     if not all(verdict.passed)
   ]
   stubs = reference_programs.judge([(p, reference_programs.stub(code)) for p, code in asked])
-  changed = reference_programs.first_mutants(asked, each=2)
-  mutants = reference_programs.judge(changed)
+  changed = mutants.draw(asked, each=2)
+  judged = reference_programs.judge([(mutant.problem, mutant.code) for mutant in changed])
+  passing = [mutant for mutant, verdict in zip(changed, judged) if all(verdict.passed)]
+  decisions = mutants.decide(passing)
+  text = '# Mutants that pass\n\nWritten by `run.py`; the reasons stand in `mutants.py`.\n\n'
+  (HERE / 'mutants.md').write_text(text + mutants.table(decisions), 'utf-8')
   found = {
     'programs': len(asked),
     'failing': failing,
     'stubs_passing': [p.id for (p, _), v in zip(asked, stubs) if all(v.passed)],
     'mutants': len(changed),
-    'mutants_passing': sum(all(verdict.passed) for verdict in mutants),
+    'mutants_passing': len(passing),
+    'mutants_told_apart': sum(one.call is not None for one in decisions),
+    'mutants_alike': sum(one.reason is not None for one in decisions),
   }
   print(answers.shown(found))
   return found

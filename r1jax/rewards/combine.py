@@ -98,7 +98,7 @@ def weighted(
 
   The function takes P problems, for each the G responses of its group, and the lengths of these in
   tokens, `length_PG`; it returns `Scores`. It raises TermError if a term raises or returns anything
-  but a number from 0 to 1: nothing is caught and made a reward.
+  but a number from 0 to 1. Only what workers could not judge is worth 0, and counted.
 
   Args:
     terms: pure functions of problem and response, by name.
@@ -208,6 +208,8 @@ class _Judged:
 def _map(work: Callable, items: Sequence, num_workers: int | None) -> Iterator:
   """Yields the results in order; after an error nothing more is begun."""
   num_workers = workers.usable_cpus() if num_workers is None else num_workers
+  if num_workers < 1:
+    raise ValueError(f'num_workers is {num_workers}; it must be at least 1, or None')
   if num_workers == 1:
     yield from map(work, items)
     return

@@ -54,7 +54,8 @@ def math_equal(answer: str, gold: str, *, question: str = '') -> bool:
   """
   if not all(isinstance(text, str) for text in (answer, gold, question)):
     raise TypeError(
-      f'the answer is {answer!r}, the gold answer {gold!r}; both must be text, as in '
+      f'the answer is {answer!r}, the gold answer {gold!r}, the question {question!r}; all must be '
+      'text, as in '
       "math_equal('5', '5')"
     )
   if not (_is_something(answer) and _is_something(gold)):

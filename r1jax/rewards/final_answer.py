@@ -20,15 +20,16 @@ _COMMENT_LINE = re.compile(r'^[ \t]*+%.*+$', re.MULTILINE)
 # digit, a denial, another answer.
 _WINDOW = 48
 _BEFORE = re.compile(
-  r'(?:[-+/^*0-9±×]|[0-9]\.|\\(?:frac|sqrt)'
-  r'|(?:\\(?:ne|neq|not|pm|mp|times|cdot|div|neg)|[=(,] *[-+]) *'
-  r"|(?:\b(?:not|never|isn't|wasn't|than)|(?:wrong|incorrect) answer (?:is|of))\s*"
+  r'(?:[-+/^*0-9±×<>]|[0-9]\.|\\(?:frac|sqrt)|[A-Za-z]\('
+  r'|(?:\\(?:ne|neq|not|pm|mp|times|cdot|div|neg|log|ln|sin|cos|tan)|[=(,] *[-+]) *'
+  r"|(?:\b(?:not|never|isn't|wasn't|than|cannot be|can't be|anything but|except)"
+  r'|(?:wrong|incorrect) answer (?:is|of))\s*'
   r'|(?:不是|不为|不等于|并非)\s*'
   r'|(?:^|[ (=])-?[0-9.]+ *(?:or|或) *|[(\[][^()\[\]]*, *)\Z',
   re.IGNORECASE,
 )
 _AFTER = re.compile(
-  r'[0-9_]|[.,][0-9]|\^(?! *(?:\\circ|\{ *\\circ))|[-+/*]'
+  r'[0-9_!]|[.,][0-9]|\^(?! *(?:\\circ|\{ *\\circ))|[-+/*]'
   r'|\\(?:pi|sqrt|[cdt]?frac(?! *\{ *\\text)|, ?[0-9]|times|cdot|div|pm|mp|ne|neq)(?![a-z])'
   r'| *(?:[-+/*]|\\(?:times|cdot|div|pm|mp|ne|neq)(?![a-z])) *(?:[0-9(\\]|[a-z](?![a-z]))'
   r'| *(?:hundred|thousand|million|billion|trillion|[百千万亿])'

@@ -169,7 +169,10 @@ def check_gold(gold: str) -> None:
       raise ValueError(f'instruction {instruction.id!r}: {error}') from error
     paragraphs = instruction.arguments.get('num_paragraphs', 0)
     if instruction.arguments.get('nth_paragraph', 0) > paragraphs:
-      raise ValueError(f'instruction {instruction.id!r}: its nth_paragraph is beyond {paragraphs}')
+      raise ValueError(
+        f'instruction {instruction.id!r}: its nth_paragraph is '
+        f'{instruction.arguments["nth_paragraph"]}, beyond its {paragraphs} paragraphs'
+      )
 
 
 @functools.lru_cache(maxsize=1024)

@@ -163,6 +163,8 @@ def start(
     backend: one of BACKENDS.
     capture: whether its output is kept; else it is thrown away.
   """
+  if backend is not None and backend not in BACKENDS:
+    raise ValueError(f'backend is {backend!r}, allowed are {", ".join(map(repr, BACKENDS))}')
   specification = {
     'backend': backend or default_backend(),
     'command': command if isinstance(command, types.CodeType) else list(command),

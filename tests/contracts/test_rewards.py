@@ -119,7 +119,7 @@ def test_any_response_has_a_value_in_range(name, response):
 
 
 @every_term
-@settings(max_examples=50, deadline=None)  # The first call may load a model, or start a worker.
+@settings(max_examples=50)
 @given(
   st.lists(
     st.sampled_from(

@@ -319,7 +319,7 @@ def test_empty_answer_equals_nothing(empty):
 
 @pytest.mark.parametrize('pair', [(5, '5'), ('5', 5), (None, '5')])
 def test_what_is_no_text_is_an_error(pair):
-  with pytest.raises(TypeError, match='both must be text'):
+  with pytest.raises(TypeError, match='all must be text'):
     math_equal(*pair)
 
 

@@ -289,7 +289,7 @@ def step(code: object) -> tuple[types.CodeType, bool]:
   try:
     return compile(tree, 'test', 'exec', dont_inherit=True), is_test
   except RecursionError as error:
-    raise ValueError(f"the gold's tests are nested too deeply: {_shown(code)}") from error
+    raise _too_deep(code, 'tests') from error
 
 
 def _asserts(node: ast.AST) -> bool:
@@ -303,8 +303,14 @@ def _parsed(code: object, name: str) -> ast.Module:
   try:
     compile(code, name, 'exec', dont_inherit=True)  # It finds more than parsing does.
     return ast.parse(code)
-  except (SyntaxError, ValueError, RecursionError) as error:
+  except RecursionError as error:
+    raise _too_deep(code, name) from error
+  except (SyntaxError, ValueError) as error:
     raise ValueError(f"the gold's {name} is no Python: {error}; found {_shown(code)}") from error
+
+
+def _too_deep(code: object, name: str) -> ValueError:
+  return ValueError(f"the gold's {name} is nested too deeply: {_shown(code)}")
 
 
 def _no_number(name: str) -> None:

@@ -62,6 +62,7 @@ _SPACE = re.compile(
 )
 _SYNONYMS = {
   r'[cdt]frac': r'\\frac',
+  '[dt]binom': r'\\binom',
   'leq(?:slant|q)?': r'\\le',
   'geq(?:slant|q)?': r'\\ge',
   'neq': r'\\ne',
@@ -70,7 +71,7 @@ _SYNONYMS = {
   'lbrack': '[',
   'rbrack': ']',
   'mid|vert': '|',
-  'l[rv]ert': '|',
+  '[lr]vert': '|',
   '(?:text)?degree': r'^{\\circ}',
   'varnothing': r'\\emptyset',
   '[lc]?dots': r'\\dots',

@@ -176,18 +176,18 @@ def test_lengths_are_bounded():
 
 
 def test_a_hostile_formula_is_a_fault_once_and_remembered(monkeypatch):
-  pool = workers.Pool(FILE, num_workers=1, deadline=1.0, memory_bytes=symbolic.MEMORY_BYTES)
+  pool = workers.Pool(FILE, num_workers=1, deadline=2.0, memory_bytes=symbolic.MEMORY_BYTES)
   monkeypatch.setattr(symbolic, 'POOL', pool)
   symbolic._answer.cache_clear()
   symbolic.equal(answer='x+1', gold='1+x')  # Started.
   start = time.monotonic()
   with pytest.raises(workers.WorkerError, match='timeout'):
     symbolic.equal(**HANGS)
-  assert 0.9 < time.monotonic() - start < 2.0
+  assert 1.9 < time.monotonic() - start < 3.5
   start = time.monotonic()
   with pytest.raises(workers.WorkerError, match='timeout'):
     symbolic.equal(**HANGS)
-  assert time.monotonic() - start < 0.1
+  assert time.monotonic() - start < 0.5
   assert symbolic.equal(answer='x+2', gold='2+x')
   pool.close()
   symbolic._answer.cache_clear()
