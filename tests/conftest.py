@@ -12,8 +12,15 @@ import pytest
 
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')  # Read when jax is imported.
 
+import hypothesis
 import jax
 import numpy as np
+
+# How long an example takes is the machine's affair. `--hypothesis-profile=thorough` has tests that
+# draw few examples, because each takes seconds, draw many.
+hypothesis.settings.register_profile('quick', deadline=None)
+hypothesis.settings.register_profile('thorough', deadline=None, max_examples=1000)
+hypothesis.settings.load_profile('quick')
 
 # Programs that compile faster than this, in seconds, are compiled again.
 WORTH_KEEPING = 0.3

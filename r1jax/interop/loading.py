@@ -16,7 +16,7 @@ from jax.typing import DTypeLike
 from safetensors import SafetensorError, safe_open
 
 from r1jax.interop import families, float8, streaming, tables
-from r1jax.interop.folder import CONFIG, INDEX, WEIGHTS, checked_dtype
+from r1jax.interop.folder import CONFIG, GENERATION, INDEX, WEIGHTS, checked_dtype
 from r1jax.model import ModelConfig
 
 STORED_DTYPES = ('F32', 'BF16', 'F16')
@@ -65,6 +65,30 @@ def load_pretrained(
     for entry in entries:
       flat |= _read_entry(entry, tensors, kind, shardings)
   return config, traverse_util.unflatten_dict(flat, sep='/')
+
+
+def load_config(path: str | os.PathLike) -> ModelConfig:
+  """Returns the architecture that the config.json of a Hugging Face folder describes.
+
+  Args:
+    path: the folder; no other file of it is read.
+
+  Raises:
+    FileNotFoundError: as in `load_pretrained`.
+    ValueError: as in `load_pretrained`.
+  """
+  _, config = families.read(_read_json(pathlib.Path(path), CONFIG))
+  return config
+
+
+def load_generation(path: str | os.PathLike) -> dict[str, Any]:
+  """Returns the defaults of generation of a Hugging Face folder; none if it has no such file.
+
+  Raises:
+    ValueError: the file is no JSON object.
+  """
+  folder = pathlib.Path(path)
+  return _read_json(folder, GENERATION) if (folder / GENERATION).is_file() else {}
 
 
 def _read_json(folder: pathlib.Path, name: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def save_pretrained(
   tokenizer: Tokenizer | None = None,
   *,
   dtype: DTypeLike = 'float32',
+  generation: Mapping[str, Any] | None = None,
   max_shard_bytes: int = 5_000_000_000,
 ) -> None:
   """Writes a model as a Hugging Face folder that transformers loads.
@@ -47,6 +48,8 @@ def save_pretrained(
     dtype: of the tensors, 'float32' or 'bfloat16', or 'float8_e4m3fn' for weights in 8 bits with a
       scale a block, as DeepSeek publishes them (the others are bfloat16 then); experts' selection
       biases stay float32.
+    generation: defaults of generation for `generation_config.json`, such as a temperature; on
+      control tokens the tokenizer has the say.
     max_shard_bytes: files of weights are no larger, unless a single tensor is.
 
   Raises:
@@ -69,7 +72,9 @@ def save_pretrained(
     ids = _special_ids(tokenizer)
     if tokenizer is not None:
       tokenizer.save(partial)
-      _write_json(partial / GENERATION, ids)
+    if tokenizer is not None or generation:
+      known = {name: id for name, id in ids.items() if id is not None}
+      _write_json(partial / GENERATION, dict(generation or {}) | known)
     _write_json(partial / CONFIG, fields | _dtype_fields(kind) | ids)
     _move(partial, folder)
   finally:

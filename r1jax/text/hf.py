@@ -11,6 +11,8 @@ import tokenizers
 
 FILE = 'tokenizer.json'
 CONFIG = 'tokenizer_config.json'
+# How a conversation becomes a text, in Jinja; older folders have it in `tokenizer_config.json`.
+CHAT_TEMPLATE = 'chat_template.jinja'
 # Where the ids of control tokens stand, if the tokenizer's own configuration has none.
 MODEL_CONFIGS = ('generation_config.json', 'config.json')
 
@@ -26,7 +28,11 @@ class HuggingFace:
   """
 
   def __init__(
-    self, tokenizer: tokenizers.Tokenizer, config: Mapping[str, Any], stop_ids: Sequence[int] = ()
+    self,
+    tokenizer: tokenizers.Tokenizer,
+    config: Mapping[str, Any],
+    stop_ids: Sequence[int] = (),
+    chat_template: str | None = None,
   ):
     """Wraps a tokenizer.
 
@@ -34,13 +40,14 @@ class HuggingFace:
       tokenizer: is changed: see above.
       config: what stands in `tokenizer_config.json`; `eos_token` must be in the vocabulary.
       stop_ids: that end a completion, beside `eos_token`.
+      chat_template: what stands in `chat_template.jinja`, or None; is saved with the tokenizer.
     """
     tokenizer.no_padding()
     tokenizer.no_truncation()
     begins = _begins(tokenizer)
     tokenizer.encode_special_tokens = True
     self._tokenizer = tokenizer
-    self._config = dict(config)
+    self._config, self._chat_template = dict(config), chat_template
     self.vocab_size = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
     eos = self._special('eos_token')
     if eos is None:
@@ -82,7 +89,10 @@ class HuggingFace:
         (f'{CONFIG} (eos_token)', *(f'{name} (eos_token_id)' for name in MODEL_CONFIGS))
       )
       raise ValueError(f'{path} names no end-of-text token; looked in {looked}.')
-    return cls(tokenizer, config, stop_ids)
+    template = path / CHAT_TEMPLATE
+    return cls(
+      tokenizer, config, stop_ids, template.read_text('utf-8') if template.is_file() else None
+    )
 
   def encode(self, text: str) -> list[int]:
     """Returns the ids of a text, nothing added."""
@@ -106,7 +116,7 @@ class HuggingFace:
     return token
 
   def save(self, folder: str | os.PathLike) -> None:
-    """Writes `tokenizer.json` and `tokenizer_config.json`, for `load` and for transformers."""
+    """Writes the tokenizer's files, for `load` and for transformers."""
     path = pathlib.Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     self._tokenizer.save(str(path / FILE))
@@ -116,6 +126,8 @@ class HuggingFace:
     }
     text = json.dumps(defaults | self._config, indent=2, ensure_ascii=False)
     (path / CONFIG).write_text(text + '\n', encoding='utf-8')
+    if self._chat_template is not None:
+      (path / CHAT_TEMPLATE).write_text(self._chat_template, encoding='utf-8')
 
   def _special(self, role: str) -> int | None:
     token = self._config.get(role)

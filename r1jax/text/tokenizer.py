@@ -8,7 +8,7 @@ from typing import Protocol
 from r1jax.text import hf, spm
 
 # All that a tokenizer may leave in a folder.
-FILES = (spm.FILE, hf.FILE, hf.CONFIG)
+FILES = (spm.FILE, hf.FILE, hf.CONFIG, hf.CHAT_TEMPLATE)
 
 
 class Tokenizer(Protocol):

@@ -74,13 +74,13 @@ ALPHABET = st.sampled_from(NAMES + PARTS)
 ANY_TEXT = st.text() | st.lists(ALPHABET).map(''.join) | st.text(alphabet='0123456789 +<>/think')
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(text=ANY_TEXT)
 def test_every_text_comes_back(trained, text):
   assert trained.decode(trained.encode(text)) == text
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(text=ANY_TEXT)
 def test_the_export_encodes_and_decodes_alike(trained, exported, text):
   ids = trained.encode(text)
@@ -170,7 +170,7 @@ def test_a_vocabulary_without_enough_words_is_filled(trained):
   assert small.decode(small.encode('one <reserved_0>')) == 'one <reserved_0>'
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ids=st.lists(st.integers(0, 800)))
 def test_no_ids_are_beyond_decoding(trained, exported, ids):
   assert isinstance(trained.decode(ids), str)
