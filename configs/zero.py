@@ -45,7 +45,8 @@ def get_config(problems: str = 'world') -> ConfigDict:
   config.init_from = 'assets:base'
   config.model = ConfigDict(
     {
-      'dtype': 'float32',  # Of computation; parameters are float32. 'bfloat16' on accelerators.
+      'dtype': 'float32',  # Of computation. 'bfloat16' on accelerators.
+      'param_dtype': 'float32',  # Of what is stored; 'bfloat16' for a base under rl.lora alone.
       'remat': 'none',  # Or 'dots', 'full': keep less for the backward pass.
       'unroll': 4,  # Layers that are compiled one after the other; 1 for deep models.
     }
@@ -104,6 +105,12 @@ def _rl(problems: str) -> ConfigDict:
       'weight_decay': 0.0,  # V3: 0.1, in pre-training.
       'max_norm': 1.0,  # Of the gradient. V3: 1.0.
     }
+  )
+  # Trains a low-rank change of the weights, `alpha / rank` times the product of its factors, while
+  # the base stays as it is. Targets: pattern found in paths of weights; None for all of the layers
+  # but routed experts. Rank None: all parameters are trained. Paper: all.
+  rl.lora = ConfigDict(
+    {'rank': placeholder(int), 'alpha': placeholder(float), 'targets': placeholder(str)}
   )
   rl.bias_speed = 0.0  # Of the experts' balance rule. DeepSeek-V3 ends pre-training with 0.
   rl.replace_reference_every = 25  # Steps; 0 for never. Paper: 25 (400 updates).

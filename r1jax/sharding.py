@@ -11,7 +11,7 @@ splits tokens.
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -42,6 +42,9 @@ PARAMETERS: dict[str, tuple[str | None, ...]] = {
   r'(value|reward)_head/kernel': ('embed',),
   r'(value|reward)_head/bias': (),
 }
+
+# Ends of the paths of low-rank factors (`model.lora`), which are small: every device has them.
+ADAPTERS = ('/a', '/b')
 
 # Entry of a cache -> logical axes of its dimensions behind the tokens.
 CACHE: dict[str, tuple[str | None, ...]] = {
@@ -116,6 +119,8 @@ def logical_axes(path: str, ndim: int) -> tuple[str | None, ...]:
   Raises:
     ValueError: if not exactly one row of the table matches, or the row is too long.
   """
+  if path.endswith(ADAPTERS):
+    return (None,) * ndim
   rows = [row for row in PARAMETERS if re.search(rf'(^|/){row}$', path)]
   if len(rows) != 1:
     raise ValueError(f'{len(rows)} rows of sharding.PARAMETERS match {path!r}, not 1: {rows}')
@@ -166,6 +171,19 @@ def _canonical(spec: PartitionSpec, mesh: Mesh) -> PartitionSpec:
   return PartitionSpec(*names)
 
 
+def constrain_parameters(tree: Any) -> Any:
+  """Asks the compiler to split a tree like that of parameters as the table says.
+
+  For gradients, which it would rather have whole on every device; nothing without a mesh.
+  """
+  mesh = jax.sharding.get_abstract_mesh()
+  if mesh.empty or mesh.size == 1:
+    return tree
+  return jax.tree.map_with_path(
+    lambda keys, array: constrain(array, *logical_axes(path_of(keys), array.ndim)), tree
+  )
+
+
 def place_parameters(params: Any, mesh: Mesh | None) -> Any:
   """Puts parameters where the table says; without a mesh, on the device."""
   return jax.device_put(params, parameter_shardings(params, mesh))
@@ -207,6 +225,38 @@ def splits_tokens() -> bool:
   return not mesh.empty and mesh.shape.get('context', 1) > 1
 
 
+def abstract(tree: Any, mesh: Mesh | None, *axes: str | None) -> Any:
+  """Returns shapes of arrays as they lie on a mesh, for what is compiled without them.
+
+  Args:
+    tree: of arrays or shapes.
+    mesh: devices, or None for one.
+    *axes: logical axes of the first dimensions; an axis is left out where it does not divide.
+  """
+
+  def one(array: Any) -> jax.ShapeDtypeStruct:
+    if mesh is None:
+      return jax.ShapeDtypeStruct(array.shape, array.dtype)
+    named = (*axes, *(None,) * len(array.shape))[: len(array.shape)]
+    spec = _canonical(_fitting(array.shape, named, mesh.shape), mesh)
+    return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=NamedSharding(mesh, spec))
+
+  return jax.tree.map(one, tree)
+
+
+def _fitting(
+  sizes: Sequence[int], axes: Sequence[str | None], shape: Mapping[str, int]
+) -> PartitionSpec:
+  """Returns where dimensions are split: by the axes that the mesh has, if they divide."""
+  spec = []
+  for size, axis in zip(sizes, axes, strict=True):
+    names = None if axis is None else MESH_AXES[axis]
+    known = tuple(n for n in ((names,) if isinstance(names, str) else names or ()) if n in shape)
+    parts = math.prod(shape[n] for n in known)
+    spec.append(known if known and size % parts == 0 else None)
+  return PartitionSpec(*spec)
+
+
 def constrain(array: jax.Array, *axes: str | None) -> jax.Array:
   """Asks the compiler to split an activation as the table says; nothing without a mesh.
 
@@ -219,14 +269,8 @@ def constrain(array: jax.Array, *axes: str | None) -> jax.Array:
   mesh = jax.sharding.get_abstract_mesh()
   if mesh.empty or mesh.size == 1:
     return array
-  shape: Mapping[str, int] = mesh.shape
-  spec = []
-  for size, axis in zip(array.shape, axes, strict=True):
-    names = None if axis is None else MESH_AXES[axis]
-    known = tuple(n for n in ((names,) if isinstance(names, str) else names or ()) if n in shape)
-    parts = math.prod(shape[n] for n in known)
-    spec.append(known if known and size % parts == 0 else None)
-  return jax.lax.with_sharding_constraint(array, PartitionSpec(*spec))
+  spec = _fitting(array.shape, axes, mesh.shape)
+  return jax.lax.with_sharding_constraint(array, spec)
 
 
 def constrain_cache(cache: Any, *axes: str | None) -> Any:

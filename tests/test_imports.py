@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LEVELS = (
   {'main', 'evaluate', 'chat', 'aot'},
-  {'runner'},
+  {'runner', 'command'},
   {'build'},
   {'section'},
   {'stages'},

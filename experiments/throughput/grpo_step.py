@@ -149,7 +149,7 @@ def measure(mesh: Mesh | None) -> None:
     times.append(time.perf_counter())
     batch = learning.batch(judged, reference)
     times.append(time.perf_counter())
-    train, found = learning.take_updates(train, batch, step=step)
+    train, found = learning.take_updates(train, None, batch, step=step)
     jax.block_until_ready((dataclasses.astuple(train)[1], found))
     times.append(time.perf_counter())
     sample, score, update = np.diff(times)

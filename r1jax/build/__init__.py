@@ -7,7 +7,7 @@ once, and one that nothing reads is an error that names it. `planning` reads a c
 """
 
 from r1jax.build.objectives import ADVANTAGES, KL_ESTIMATORS, RATIOS, REDUCTIONS, SURROGATES
-from r1jax.build.planning import Plan, plan
+from r1jax.build.planning import Outline, Plan, folder_of, outline, plan
 from r1jax.build.problems import SETS
 from r1jax.build.terms import KINDS, REWARDS, reward_term
 
@@ -20,7 +20,10 @@ __all__ = [
   'REWARDS',
   'SETS',
   'SURROGATES',
+  'Outline',
   'Plan',
+  'folder_of',
+  'outline',
   'plan',
   'reward_term',
 ]

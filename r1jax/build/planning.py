@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from r1jax.sharding import MeshShape, make_mesh
 from r1jax.stages.policy import Policy
 
 STAGES: dict[str, Callable] = {'rl': reinforcement.stage, 'pretrain': pretraining.stage}
+PARAM_DTYPES = {name: name for name in ('float32', 'bfloat16')}
 EXPORT_DTYPES = {name: name for name in interop.DTYPES}
 # Between the seeds of the stages of a run; large, so that seeds of other runs are not met.
 SEED_STRIDE = 1_000_003
@@ -63,11 +64,7 @@ def plan(config: ml_collections.ConfigDict) -> Plan:
     raise fields.error("stages: one of kind 'pretrain' starts from nothing, so it comes first")
   policy, load = None, functools.partial(Policy.load, mesh=mesh)
   if set(kinds) != {'pretrain'}:
-    computed = {
-      name: fields.model.take(name, kind)
-      for name, kind in (('dtype', str), ('remat', str), ('unroll', int))
-    }
-    load = functools.partial(load, **computed)
+    load = functools.partial(load, **_changes(fields))
   if kinds[0] != 'pretrain':
     policy = functools.partial(_initial_policy, load, fields.take('init_from', str))
   export_dtype = fields.choose('export_dtype', EXPORT_DTYPES)
@@ -75,6 +72,59 @@ def plan(config: ml_collections.ConfigDict) -> Plan:
   if unread := fields.unread():
     raise ValueError(f'these config fields have no effect, remove them: {", ".join(unread)}')
   return result
+
+
+@dataclasses.dataclass(frozen=True)
+class Outline:
+  """What of a config decides which programs are compiled, without its data and weights.
+
+  Attributes:
+    name: of the run.
+    mesh: devices.
+    init_from: folder of the model.
+    changes: fields of `ModelConfig` that are no property of the weights.
+    param_dtype: of the parameters.
+    learners: maker of the step of each stage of RL, as of `reinforcement.learner`, by its name.
+  """
+
+  name: str
+  mesh: Mesh
+  init_from: str
+  changes: Mapping[str, Any]
+  param_dtype: str
+  learners: Mapping[str, Callable]
+
+
+def outline(config: ml_collections.ConfigDict, devices: list[Any] | None = None) -> Outline:
+  """Reads what of a config decides which programs are compiled.
+
+  Args:
+    config: as the files in `configs/` make it.
+    devices: that it is to run on; all there are by default.
+
+  Raises:
+    ValueError: as in `plan`; or there is no stage of RL.
+  """
+  fields = Section(config)
+  mesh = make_mesh(fields.mesh.make(MeshShape), devices)
+  learners = {
+    name: reinforcement.learner(section, 0, None if mesh.size == 1 else mesh)
+    for name, section in _stages(fields)
+    if section.choose('kind', STAGES) is reinforcement.stage
+  }
+  if not learners:
+    raise fields.error("stages: none is of kind 'rl'")
+  changes = _changes(fields)
+  param_dtype = changes.pop('param_dtype')
+  init_from = fields.take('init_from', str)
+  return Outline(fields.take('name', str), mesh, init_from, changes, param_dtype, learners)
+
+
+def _changes(fields: Section) -> dict[str, str]:
+  """Returns how a model is computed and stored, as `Policy.load` takes it."""
+  kinds = (('dtype', str), ('remat', str), ('unroll', int))
+  changes = {name: fields.model.take(name, kind) for name, kind in kinds}
+  return changes | {'param_dtype': fields.model.choose('param_dtype', PARAM_DTYPES)}
 
 
 def _stages(fields: Section) -> list[tuple[str, Section]]:
@@ -93,12 +143,16 @@ def _mesh(fields: Section) -> Mesh | None:
   return None if mesh.size == 1 else mesh
 
 
-def _initial_policy(load: Callable[[Path], Policy], init_from: str) -> Policy:
-  """Loads the base; 'assets:NAME' is a model that ships in the package."""
-  folder = Path(init_from)
+def folder_of(init_from: str) -> Path:
+  """Returns the folder of a model; 'assets:NAME' is one that ships in the package."""
   if init_from.startswith('assets:'):
-    folder = _ASSETS / init_from.removeprefix('assets:')
+    return _ASSETS / init_from.removeprefix('assets:')
+  return Path(init_from)
+
+
+def _initial_policy(load: Callable[[Path], Policy], init_from: str) -> Policy:
+  """Loads the base."""
   try:
-    return load(folder)
+    return load(folder_of(init_from))
   except (OSError, ValueError) as error:
     raise ValueError(f'config.init_from is {init_from!r}: {error}') from error

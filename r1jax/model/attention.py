@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from r1jax.model import rope as rope_lib
 from r1jax.model.config import GQA, ModelConfig
-from r1jax.model.layers import RMSNorm, linear, weight
+from r1jax.model.layers import RMSNorm, project
 
 
 class Span(NamedTuple):
@@ -111,10 +111,10 @@ class GroupedQueryAttention(nn.Module):
       Outputs `[P, G, T, D]` and the cache entries of these tokens.
     """
     config, shape = self.config, self.shape
-    D, d = x_PGTD.shape[-1], shape.head_dim
-    query = linear(x_PGTD, weight(self, config, 'query', D, shape.num_heads, d))
-    key = linear(x_PGTD, weight(self, config, 'key', D, shape.num_kv_heads, d))
-    value = linear(x_PGTD, weight(self, config, 'value', D, shape.num_kv_heads, d))
+    d = shape.head_dim
+    query = project(self, config, 'query', x_PGTD, shape.num_heads, d)
+    key = project(self, config, 'key', x_PGTD, shape.num_kv_heads, d)
+    value = project(self, config, 'value', x_PGTD, shape.num_kv_heads, d)
     if shape.qkv_bias:
       query += self._bias('query_bias', shape.num_heads, d)
       key += self._bias('key_bias', shape.num_kv_heads, d)
@@ -127,8 +127,7 @@ class GroupedQueryAttention(nn.Module):
     entries = {'key': key, 'value': value}
     spans = [Span(e['key'], e['value'], mask) for e, mask in sight.spans(entries)]
     mixed = attend(query, spans, scale=rope_lib.softmax_scale(config.rope, d))
-    out_HdD = weight(self, config, 'out', shape.num_heads, d, D)
-    return linear(mixed, out_HdD, num_inputs=2), entries
+    return project(self, config, 'out', mixed, x_PGTD.shape[-1], num_inputs=2), entries
 
   def _bias(self, name: str, *shape: int) -> jax.Array:
     return self.param(name, nn.initializers.zeros, shape).astype(self.config.dtype)

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from r1jax.model import lora
 from r1jax.model.config import ModelConfig
 from r1jax.sharding import splits_tokens
 
@@ -25,9 +26,48 @@ class RMSNorm(nn.Module):
 
 
 def weight(module: nn.Module, config: ModelConfig, name: str, *shape: int) -> jax.Array:
-  """Declares a float32 parameter of `module` and returns it in the dtype of computation."""
+  """Declares a parameter of `module` and returns it in the dtype of computation.
+
+  Its low-rank change, if there is one (`model.lora`), is added.
+  """
   array = module.param(name, nn.initializers.normal(config.init_std), shape)
+  if module.has_variable('lora', name):
+    array += lora.product(module.get_variable('lora', name), lora.AXES[name][1])
   return array.astype(config.dtype)
+
+
+def project(
+  module: nn.Module,
+  config: ModelConfig,
+  name: str,
+  x: jax.Array,
+  *outputs: int,
+  num_inputs: int = 1,
+) -> jax.Array:
+  """Declares a parameter of `module` and multiplies the last axes of `x` with it.
+
+  Its low-rank change, if there is one (`model.lora`), is multiplied with `x` by itself, so that no
+  matrix of the parameter's size is made for it, nor for its gradient.
+
+  Args:
+    module: that has the parameter.
+    config: of the model.
+    name: of the parameter, `[*inputs, *outputs]`.
+    x: `[..., *inputs]`.
+    *outputs: sizes of what it yields.
+    num_inputs: number of axes summed over.
+
+  Returns:
+    `[..., *outputs]`.
+  """
+  shape = (*x.shape[x.ndim - num_inputs :], *outputs)
+  matrix = module.param(name, nn.initializers.normal(config.init_std), shape)
+  y = linear(x, matrix.astype(config.dtype), num_inputs=num_inputs)
+  if module.has_variable('lora', name):
+    low: dict[str, jax.Array] = module.get_variable('lora', name)
+    inner = linear(x, low['a'].astype(config.dtype), num_inputs=num_inputs)
+    y += linear(inner, low['b'].astype(config.dtype))
+  return y
 
 
 def linear(x: jax.Array, matrix: jax.Array, *, num_inputs: int = 1, dtype=None) -> jax.Array:
@@ -64,7 +104,6 @@ class SwiGLU(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     """Maps `[..., D]` to `[..., D]`."""
     dim = x.shape[-1]
-    gate_DF = weight(self, self.config, 'gate', dim, self.width)
-    up_DF = weight(self, self.config, 'up', dim, self.width)
-    down_FD = weight(self, self.config, 'down', self.width, dim)
-    return linear(nn.silu(linear(x, gate_DF)) * linear(x, up_DF), down_FD)
+    gate = project(self, self.config, 'gate', x, self.width)
+    up = project(self, self.config, 'up', x, self.width)
+    return project(self, self.config, 'down', nn.silu(gate) * up, dim)

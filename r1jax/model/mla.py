@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from r1jax.model import rope as rope_lib
 from r1jax.model.attention import Span, attend
 from r1jax.model.config import MLA, ModelConfig
-from r1jax.model.layers import RMSNorm, linear, weight
+from r1jax.model.layers import RMSNorm, linear, project, weight
 
 
 class LatentAttention(nn.Module):
@@ -39,7 +39,7 @@ class LatentAttention(nn.Module):
       Outputs `[P, G, T, D]` and the cache entries of these tokens.
     """
     config, shape = self.config, self.shape
-    D, C, H = x_PGTD.shape[-1], shape.kv_rank, shape.num_heads
+    C, H = shape.kv_rank, shape.num_heads
     query_PGTHN, query_PGTHR = self._query(x_PGTD, cos_sin)
     entries = self._entries(x_PGTD, cos_sin)
     key_up_CHN = weight(self, config, 'key_up', C, H, shape.nope_dim)
@@ -57,28 +57,26 @@ class LatentAttention(nn.Module):
         _expanded_span(e, mask, key_up_CHN, value_up_CHO) for e, mask in sight.spans(entries)
       ]
       mixed_PGTHO = attend(query, spans, scale=scale)
-    out_HOD = weight(self, config, 'out', H, shape.value_dim, D)
-    return linear(mixed_PGTHO, out_HOD, num_inputs=2), entries
+    return project(self, config, 'out', mixed_PGTHO, x_PGTD.shape[-1], num_inputs=2), entries
 
   def _query(self, x_PGTD, cos_sin):
     """Returns the queries' parts without and with position."""
     config, shape = self.config, self.shape
-    H, width, D = shape.num_heads, shape.nope_dim + shape.rope_dim, x_PGTD.shape[-1]
+    H, width = shape.num_heads, shape.nope_dim + shape.rope_dim
     if shape.query_rank is None:
-      query = linear(x_PGTD, weight(self, config, 'query', D, H, width))
+      query = project(self, config, 'query', x_PGTD, H, width)
     else:
-      down_DQ = weight(self, config, 'query_down', D, shape.query_rank)
-      latent_PGTQ = RMSNorm(shape.norm_epsilon, name='query_norm')(linear(x_PGTD, down_DQ))
-      up_QHd = weight(self, config, 'query_up', shape.query_rank, H, width)
-      query = linear(latent_PGTQ, up_QHd)
+      down_PGTQ = project(self, config, 'query_down', x_PGTD, shape.query_rank)
+      latent_PGTQ = RMSNorm(shape.norm_epsilon, name='query_norm')(down_PGTQ)
+      query = project(self, config, 'query_up', latent_PGTQ, H, width)
     query_PGTHN, query_PGTHR = jnp.split(query, [shape.nope_dim], axis=-1)
     return query_PGTHN, rope_lib.rotate(query_PGTHR, cos_sin, interleaved=config.rope.interleaved)
 
   def _entries(self, x_PGTD, cos_sin):
     """Returns what is cached of each token."""
     config, shape = self.config, self.shape
-    down = weight(self, config, 'kv_down', x_PGTD.shape[-1], shape.kv_rank + shape.rope_dim)
-    latent_PGTC, key_PGTR = jnp.split(linear(x_PGTD, down), [shape.kv_rank], axis=-1)
+    down = project(self, config, 'kv_down', x_PGTD, shape.kv_rank + shape.rope_dim)
+    latent_PGTC, key_PGTR = jnp.split(down, [shape.kv_rank], axis=-1)
     latent_PGTC = RMSNorm(shape.norm_epsilon, name='kv_norm')(latent_PGTC)
     key_PGT1R = rope_lib.rotate(
       key_PGTR[..., None, :], cos_sin, interleaved=config.rope.interleaved

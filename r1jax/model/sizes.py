@@ -181,7 +181,8 @@ def named(size: str) -> ModelConfig:
 def count_parameters(config: ModelConfig) -> Counts:
   """Counts parameters from their shapes; no array is made, so any size fits."""
   tokens_BL = jax.ShapeDtypeStruct((1, 2), jnp.int32)
-  params = dict(jax.eval_shape(Transformer(config).init, jax.random.key(0), tokens_BL)['params'])
+  key = jax.eval_shape(lambda: jax.random.key(0))
+  params = dict(jax.eval_shape(Transformer(config).init, key, tokens_BL)['params'])
   mtp = _sum(params.pop('mtp', {}))
   total, embedding = _sum(params), _sum(params['embedding'])
   idle = 0 if config.tied else embedding

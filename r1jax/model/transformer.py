@@ -16,7 +16,8 @@ from r1jax.model import rope as rope_lib
 from r1jax.model.attention import GroupedQueryAttention
 from r1jax.model.cache import Cache, Prefix, Sight, Suffix
 from r1jax.model.config import MLA, ModelConfig
-from r1jax.model.layers import RMSNorm, SwiGLU, linear, weight
+from r1jax.model.layers import RMSNorm, SwiGLU, linear, project
+from r1jax.model.lora import Adapted
 from r1jax.model.mla import LatentAttention
 from r1jax.model.moe import MixtureOfExperts, Routing
 from r1jax.sharding import constrain
@@ -45,8 +46,9 @@ class Output:
 
 
 def call(model: 'Transformer', params: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-  """Calls a method of the model as a pure function of its parameters."""
-  return model.apply({'params': params}, *args, method=method, **kwargs)
+  """Calls a method of the model as a pure function of its parameters, which may be `Adapted`."""
+  variables = params.variables() if isinstance(params, Adapted) else {'params': params}
+  return model.apply(variables, *args, method=method, **kwargs)
 
 
 class Block(nn.Module):
@@ -231,7 +233,7 @@ class MultiTokenPrediction(nn.Module):
       ],
       axis=-1,
     )  # Paper, eq. 21: hidden state first; here: embedding first, as in the published weights.
-    x_PGTD = linear(joined, weight(self, config, 'projection', 2 * D, D))
+    x_PGTD = project(self, config, 'projection', joined, D)
     layer = {'prefix': None, 'suffix': None, 'chosen': None}
     shared = {
       'cos_sin': cos_sin,
@@ -258,7 +260,7 @@ def _scanned(config: ModelConfig, size: int, unroll: int):
   """Returns `Block` scanned over `size` layers whose parameters and inputs are stacked."""
   return nn.scan(
     _block(config, scanned=True),
-    variable_axes={'params': 0},
+    variable_axes={'params': 0, 'lora': 0},
     split_rngs={'params': True},
     in_axes=(0, nn.broadcast),
     length=size,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,31 @@ class Policy:
 
   Attributes:
     model: whose `config` is that of the parameters.
-    params: tree of float32 parameters.
+    params: tree of parameters; float32 where they are trained.
     tokenizer: of the model.
+    generation: defaults of generation that came with the model, and go with it.
   """
 
   model: Transformer
   params: Any
   tokenizer: Tokenizer
+  generation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
   @classmethod
-  def load(cls, folder: str | Path, *, mesh: Mesh | None = None, **changes: Any) -> 'Policy':
+  def load(
+    cls,
+    folder: str | Path,
+    *,
+    mesh: Mesh | None = None,
+    param_dtype: str = 'float32',
+    **changes: Any,
+  ) -> 'Policy':
     """Reads a Hugging Face folder.
 
     Args:
       folder: as `interop.load_pretrained` reads it.
       mesh: devices over which the parameters are split, or None for one.
+      param_dtype: of the parameters, 'float32' or 'bfloat16'.
       **changes: fields of `ModelConfig` that are no property of the weights: `dtype`, `remat`,
         `unroll`.
 
@@ -43,14 +54,15 @@ class Policy:
       ValueError: its files are damaged, or do not fit each other.
     """
     split = None if mesh is None else functools.partial(sharding.parameter_shardings, mesh=mesh)
-    config, params = interop.load_pretrained(folder, split=split)
+    config, params = interop.load_pretrained(folder, dtype=param_dtype, split=split)
     tokenizer = tokenizers.load(folder)
     if tokenizer.vocab_size > config.vocab_size:
       raise ValueError(
         f'the tokenizer in {folder} has {tokenizer.vocab_size} ids, the model has embeddings for '
         f'{config.vocab_size}: they do not belong together'
       )
-    return cls(Transformer(dataclasses.replace(config, **changes)), params, tokenizer)
+    model = Transformer(dataclasses.replace(config, **changes))
+    return cls(model, params, tokenizer, interop.load_generation(folder))
 
   def save(self, folder: str | Path, *, dtype: str = 'float32') -> None:
     """Writes a Hugging Face folder that `load` and transformers read.
@@ -61,7 +73,12 @@ class Policy:
     """
     params = jax.device_get(self.params)
     interop.save_pretrained(
-      folder, self.model.config, params, tokenizer=self.tokenizer, dtype=dtype
+      folder,
+      self.model.config,
+      params,
+      tokenizer=self.tokenizer,
+      dtype=dtype,
+      generation=self.generation,
     )
 
   @property

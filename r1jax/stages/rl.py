@@ -16,12 +16,29 @@ import jax.numpy as jnp
 from r1jax import sharding
 from r1jax.evaluation.behaviour import checks_itself
 from r1jax.evaluation.benchmark import Benchmark
+from r1jax.model import Adapted, lora
 from r1jax.stages import loop
 from r1jax.stages.policy import Policy
 from r1jax.stages.rl_step import Judged, Reinforcement
 from r1jax.training import state as states
 from r1jax.training.clock import Clock
 from r1jax.training.interrupt import StopRequest
+
+# Takes the place of a step in the address of the adapters' random numbers; no run has so many.
+ADAPTERS = 2**32 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Fixed:
+  """Parameters that no step changes, and that checkpoints therefore do not hold.
+
+  Attributes:
+    base: what is adapted, or None if all parameters are trained.
+    reference: the reference, or None if there is none or if it is replaced now and then.
+  """
+
+  base: Any = None
+  reference: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,34 +75,50 @@ class Stage:
     """
     params = sharding.place_parameters(policy.params, self.learning.mesh)
     begun = states.fingerprint(params) ^ self.fingerprint
-    tree = {'train': states.create(params, self.learning.optimizer)}
-    base = None
+    trained, fixed = params, Fixed()
+    if self.learning.lora is not None:
+      trained, fixed = self._adapters(params), Fixed(base=params)
+    tree = {'train': states.create(trained, self.learning.optimizer)}
     if self.learning.use_reference:
-      # The base stays the reference unless it is replaced: then checkpoints need not hold it.
-      reference = jax.tree.map(jnp.copy, params)
+      # What began stays the reference unless it is replaced: then checkpoints need not hold it.
       if 0 < self.replace_reference_every < self.cadence.steps:
-        tree['reference'] = reference
+        tree['reference'] = jax.tree.map(jnp.copy, trained)
+      elif self.learning.lora is not None:
+        fixed = dataclasses.replace(fixed, reference=params)
       else:
-        base = reference
+        fixed = dataclasses.replace(fixed, reference=jax.tree.map(jnp.copy, params))
     tree, summary = loop.run(
-      functools.partial(self._advance, base),
+      functools.partial(self._advance, fixed),
       tree,
       {'draws': 0, 'begun': begun},
       cadence=self.cadence,
       workdir=workdir,
       title=self.title,
-      evaluations=functools.partial(self._evaluations, stop),
+      evaluations=functools.partial(self._evaluations, fixed, stop),
       clock=clock,
       stop=stop,
     )
-    return dataclasses.replace(policy, params=tree['train'].params), summary
+    params = self.learning.policy(tree['train'].params, fixed.base)
+    if isinstance(params, Adapted):
+      params = lora.merged(params)
+    return dataclasses.replace(policy, params=params), summary
+
+  def _adapters(self, params: Any) -> Any:
+    """Returns new adapters, placed."""
+    assert self.learning.lora is not None
+    key = jax.random.fold_in(jax.random.key(self.learning.settings.seed), ADAPTERS)
+    adapters = lora.create(key, params, self.learning.lora)
+    return sharding.place_parameters(adapters, self.learning.mesh)
 
   def _advance(
-    self, base: Any, tree: Any, record: dict[str, Any], step: int, show: loop.Show
+    self, fixed: 'Fixed', tree: Any, record: dict[str, Any], step: int, show: loop.Show
   ) -> loop.Progressed:
-    reference = tree.get('reference', base)
+    reference = fixed.reference
+    if 'reference' in tree:
+      reference = self.learning.policy(tree['reference'], fixed.base)
     state, judged, metrics = self.learning(
       tree['train'],
+      fixed.base,
       reference,
       step=step,
       draws=record['draws'],
@@ -102,12 +135,13 @@ class Stage:
       int(state.skipped),
     )
 
-  def _evaluations(self, stop: StopRequest, tree: Any, step: int) -> dict[str, Callable]:
+  def _evaluations(
+    self, fixed: 'Fixed', stop: StopRequest, tree: Any, step: int
+  ) -> dict[str, Callable]:
     ends = step in (0, self.cadence.steps)
+    params = self.learning.policy(tree['train'].params, fixed.base)
     return {
-      benchmark.split: functools.partial(
-        benchmark, tree['train'].params, step=step, check=stop.check
-      )
+      benchmark.split: functools.partial(benchmark, params, step=step, check=stop.check)
       for benchmark in self.benchmarks
       if ends or benchmark.split not in self.final
     }

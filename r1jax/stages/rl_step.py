@@ -26,7 +26,7 @@ from r1jax.decoding import score
 from r1jax.decoding.scoring import length_mask
 from r1jax.evaluation.answering import Answering, Answers
 from r1jax.evaluation.judging import Reader
-from r1jax.model import Transformer
+from r1jax.model import Adapted, LoRA, Transformer
 from r1jax.rewards.combine import Scorer, Scores, Show
 from r1jax.stages import rl_batch, rl_metrics
 from r1jax.stages.rl_batch import Batch
@@ -90,7 +90,7 @@ def loss(
   """Returns the loss of a part of a minibatch in nats; gradients reach prompts through the prefix.
 
   Args:
-    params: tree of parameters.
+    params: tree of parameters, or `Adapted`.
     batch: the part.
     model: whose `config` is that of `params`.
     objective: e.g. `grpo.loss` with its choices bound.
@@ -170,6 +170,7 @@ class Reinforcement:
     use_reference: False if the objective needs no reference.
     reader: tells the style of an answer, so that lengths are recorded by style; or None.
     mesh: devices, or None for one.
+    lora: how the policy is adapted while its base stays as it is; None if all of it is trained.
   """
 
   settings: Settings
@@ -184,11 +185,12 @@ class Reinforcement:
   use_reference: bool
   reader: Reader | None = None
   mesh: Mesh | None = None
+  lora: LoRA | None = None
 
   @functools.cached_property
   def update(self) -> Step:
     """The jitted update."""
-    part_loss = functools.partial(
+    of_policy = functools.partial(
       loss,
       model=self.answering.model,
       objective=self.objective,
@@ -196,15 +198,32 @@ class Reinforcement:
       chunk_tokens=self.settings.chunk_tokens,
       balance_weight=self.settings.balance_weight,
     )
-    return Step(part_loss, self.optimizer, bias_speed=self.bias_speed)
+
+    def of_trained(trained: Any, part: tuple[Any, Batch]) -> tuple[jax.Array, Report]:
+      base, batch = part
+      return of_policy(self.policy(trained, base), batch)
+
+    return Step(of_trained, self.optimizer, bias_speed=self.bias_speed)
+
+  def policy(self, trained: Any, base: Any) -> Any:
+    """Returns the policy's parameters: what is trained, with the base that it adapts, if any."""
+    return trained if self.lora is None else Adapted(base, trained, self.lora.scale)
 
   def __call__(
-    self, state: TrainState, reference: Any, *, step: int, draws: int, show: Show | None = None
+    self,
+    state: TrainState,
+    base: Any,
+    reference: Any,
+    *,
+    step: int,
+    draws: int,
+    show: Show | None = None,
   ) -> tuple[TrainState, Judged, dict[str, Any]]:
     """Takes step number `step` (from 1).
 
     Args:
-      state: is used up.
+      state: of what is trained; is used up.
+      base: parameters that are adapted, or None if all are trained.
       reference: parameters of the reference; not read if `use_reference` is False.
       step: its number, part of the address of all random numbers.
       draws: prompts drawn before.
@@ -213,11 +232,11 @@ class Reinforcement:
     Returns:
       The new state, the judged answers and the step's metrics.
     """
-    judged = self.ask(state.params, step=step, draws=draws, show=show)
+    judged = self.ask(self.policy(state.params, base), step=step, draws=draws, show=show)
     start = time.perf_counter()
     batch = self.batch(judged, reference)
     scored = time.perf_counter()
-    state, updates = self.take_updates(state, batch, step=step)
+    state, updates = self.take_updates(state, base, batch, step=step)
     updates = jax.device_get(updates)
     seconds = dict(judged.seconds) | {
       'score': scored - start,
@@ -296,7 +315,7 @@ class Reinforcement:
       logp_PGT[rows, :, :width] = scored
     return logp_PGT
 
-  def take_updates(self, state: TrainState, batch: Batch, *, step: int):
+  def take_updates(self, state: TrainState, base: Any, batch: Batch, *, step: int):
     """Takes the updates of a rollout; returns the new state and the metrics of each."""
     count = self.settings.num_minibatches
     found = []
@@ -307,7 +326,8 @@ class Reinforcement:
         minibatch = rl_batch.take(batch, np.sort(rows))
         weight_PGT = np.asarray(self.reduction(jnp.asarray(minibatch.mask_PGT)))
         minibatch = dataclasses.replace(minibatch, weight_PGT=weight_PGT)
-        state, metrics = self.update(state, self._microbatches(minibatch))
+        parts = [(base, part) for part in self._microbatches(minibatch)]
+        state, metrics = self.update(state, parts)
         found.append(metrics)
     return state, found
 

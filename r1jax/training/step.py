@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
+from r1jax import sharding
 from r1jax.algorithms import balance, measures
 from r1jax.training.optimizer import global_norm
 from r1jax.training.state import TrainState
@@ -76,7 +77,7 @@ class Step:
 def gradient(loss: Loss, params: Any, part: Any) -> tuple[jax.Array, Report, Any]:
   """Returns loss, report and gradient of a part of a batch."""
   (value, report), tree = jax.value_and_grad(loss, has_aux=True)(params, part)
-  return value, report, tree
+  return value, report, sharding.constrain_parameters(tree)
 
 
 def add(total: tuple[jax.Array, Report, Any], part: tuple[jax.Array, Report, Any]):
@@ -99,7 +100,9 @@ def update(
   norm = global_norm(tree)
   finite = jnp.isfinite(value) & jnp.isfinite(norm)
   updates, optimizer_state = optimizer.update(tree, state.optimizer, state.params)
-  params = balanced(optax.apply_updates(state.params, updates), report.load, speed=bias_speed)
+  params = optax.apply_updates(state.params, updates)
+  if bias_speed:
+    params = balanced(params, report.load, speed=bias_speed)
 
   def keep(new, old):
     return jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, old)

@@ -397,7 +397,7 @@ def test_stages_of_a_run_draw_numbers_of_their_own():
     seen.append(seed)
     raise InterruptedError
 
-  policy = mock.Mock()
+  policy = mock.Mock(params={'embedding': jnp.zeros(1)}, num_parameters=0)
   answering = mock.patch('r1jax.build.reinforcement.Answering')
   with mock.patch.object(stream, 'shuffled', shuffled), answering:
     for _, make in build.plan(config).stages:

@@ -26,6 +26,18 @@ from r1jax import build, runner
     ({'task': {'world': {'depths': (3, 1)}}}, ['config.rl.task.world: depths is (3, 1)', 'least']),
     ({'task': {'name': 'gms8k'}}, ["config.rl.task.name is 'gms8k', allowed are", "'gsm8k'"]),
     ({'task': {'template': 'zero'}}, ["config.rl.task.template is 'zero', allowed", "'r1_zero'"]),
+    ({'lora': {'alpha': 2.0}}, ['config.rl.lora.rank is None, but alpha is set']),
+    ({'lora': {'rank': 2}}, ['config.rl.lora.alpha is None, but rank is set']),
+    (
+      {'lora': {'rank': 2, 'alpha': 2.0}, 'optimizer': {'kind': 'muon'}},
+      ["config.rl.optimizer.kind is 'muon'", "with lora take 'adamw'"],
+    ),
+    ({'lora': {'rank': 0, 'alpha': 2.0}}, ['config.rl.lora: rank is 0']),
+    ({'lora': {'rank': 2, 'alpha': 2.0, 'targets': 'q_proj'}}, ["'q_proj'", 'fits no weight']),
+    (
+      {'lora': {'rank': 2, 'alpha': 2.0}, 'bias_speed': 0.1},
+      ['config.rl.bias_speed is 0.1', 'must be 0 with lora.rank'],
+    ),
     ({'algorithm': {'kl': 'k4'}}, ["config.rl.algorithm.kl is 'k4', allowed are", "'k3'"]),
     ({'algorithm': {'surrogate': 'ppo'}}, ["surrogate is 'ppo', allowed are 'clipped', 'cispo'"]),
     ({'algorithm': {'ratio': 'word'}}, ["config.rl.algorithm.ratio is 'word', allowed", "'token'"]),

@@ -15,6 +15,7 @@ from miniature import fails
 from ml_collections import ConfigDict
 
 from r1jax import build, main, runner
+from r1jax.command import parse
 from r1jax.rewards.combine import TermError
 from r1jax.rewards.workers import WorkerError
 from r1jax.training import records
@@ -123,7 +124,7 @@ def command(tmp_path, compilation_cache, monkeypatch):
     flags.FLAGS.unparse_flags()
     monkeypatch.setattr(sys, 'argv', ['main', *arguments])  # Overrides are read from there.
     with pytest.raises(SystemExit) as exited:
-      main.parse(['main', f'--compilation_cache={compilation_cache}', *arguments])
+      parse(['main', f'--compilation_cache={compilation_cache}', *arguments])
       main.train(['main'])
     return exited.value.code
 
@@ -192,7 +193,7 @@ def test_a_fault_of_the_config_file_is_not_taken_for_an_override(tmp_path, monke
     arguments = ['main', f'--config={path}', '--config.rl.steps=3']
     monkeypatch.setattr(sys, 'argv', arguments)
     with pytest.raises(fault, match=r"'pie'|the config cannot be read: .*typo\.py"):
-      main.parse(arguments)
+      parse(arguments)
   flags.FLAGS.unparse_flags()
 
 

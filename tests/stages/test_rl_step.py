@@ -36,7 +36,7 @@ def update(learning, *, found=None, reference=None):
   found = judged() if found is None else found
   reference = host_params() if reference is None else reference
   batch = learning.batch(found, reference)
-  state, metrics = learning.take_updates(state_of(learning), batch, step=STEP)
+  state, metrics = learning.take_updates(state_of(learning), None, batch, step=STEP)
   return state.params, [measures.results(found) for found in jax.device_get(metrics)]
 
 
@@ -102,7 +102,7 @@ def test_mismatch_shows_a_log_probability_that_is_off():
 def test_zero_advantage_leaves_the_parameters():
   """No divergence, no decay, all rewards alike: bit for bit."""
   learning = reinforcement(reward=lambda *_: 0.5)
-  state, found, metrics = learning(state_of(learning), None, step=1, draws=0)
+  state, found, metrics = learning(state_of(learning), None, None, step=1, draws=0)
   assert largest_difference(state.params, host_params()) == 0
   assert metrics['zero_variance_fraction'] == 1
   assert metrics['loss'] == 0 and metrics['gradient_norm'] == 0
@@ -198,15 +198,15 @@ def test_each_epoch_takes_every_prompt_once(num_minibatches):
     return state, {}
 
   learning.__dict__['update'] = watch
-  learning.take_updates(None, learning.batch(judged(), None), step=1)
+  learning.take_updates(None, None, learning.batch(judged(), None), step=1)
   assert len(seen) == 3 * num_minibatches
   orders = []
-  for epoch in np.split(np.array([part.prompts.address_P for (part,) in seen]), 3):
+  for epoch in np.split(np.array([part.prompts.address_P for ((_, part),) in seen]), 3):
     assert epoch.shape == (num_minibatches, 4 // num_minibatches)
     np.testing.assert_array_equal(np.sort(epoch, axis=None), np.arange(4))
     orders.append(tuple(epoch.ravel().tolist()))
   assert len(set(orders)) > 1 or num_minibatches == 1
-  for (part,) in seen:
+  for ((_, part),) in seen:
     np.testing.assert_allclose(np.sum(part.weight_PGT), 1, rtol=1e-5)
 
 
@@ -304,7 +304,7 @@ def test_a_step_draws_its_own_numbers():
 def test_a_step_is_its_parts():
   """Asking, scoring and updating in one call; its metrics are of these answers."""
   learning = reinforcement(**EVERYTHING, num_inner_epochs=2)
-  state, found, metrics = learning(state_of(learning), params(), step=STEP, draws=0)
+  state, found, metrics = learning(state_of(learning), None, params(), step=STEP, draws=0)
   assert state.updates == 2
   np.testing.assert_array_equal(
     found.answers.rollouts.tokens_PGT, judged().answers.rollouts.tokens_PGT
@@ -346,7 +346,7 @@ def test_learning():
   state = create(jax.tree.map(jnp.copy, reference), optimizer)
   rewards, draws = [], 0
   for step in range(1, 31):
-    state, found, metrics = learning(state, reference, step=step, draws=draws)
+    state, found, metrics = learning(state, None, reference, step=step, draws=draws)
     rewards.append(metrics['reward'])
     draws = found.draws
   assert draws == 30 * 4

@@ -1,0 +1,1 @@
+"""What the programs of a recipe take of devices, before any is run: `python -m r1jax.aot`."""

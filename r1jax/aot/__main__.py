@@ -1,0 +1,52 @@
+"""Compiles a recipe for chips that need not be at hand, and says what its programs take.
+
+  python -m r1jax.aot --config=configs/zero.py --topology=v5e:4x4
+
+Without a topology, for the devices that there are. Needs neither weights nor data: the shape of the
+model is that of the config.json in `init_from`, or of the published model of that name.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import jax
+import rich
+from absl import app, flags
+from ml_collections import config_flags
+
+from r1jax.aot import recipe, report, topologies
+from r1jax.command import parse
+
+_CONFIG = config_flags.DEFINE_config_file('config', None, 'File of the recipe.', lock_config=True)
+_TOPOLOGY = flags.DEFINE_string('topology', None, "Chips, such as 'v5p:8x16x16'.")
+_OUTPUT = flags.DEFINE_string('output', None, 'File that gets the numbers, as a line of JSON.')
+
+
+def compile_recipe(argv: list[str]) -> None:
+  """Prints a table; what a user can mend is said in a line."""
+  if len(argv) > 1:
+    raise app.UsageError(f'unknown arguments: {" ".join(argv[1:])}')
+  try:
+    if _TOPOLOGY.value:
+      chip, devices = topologies.describe(_TOPOLOGY.value)
+      memory_bytes: int | None = chip.memory_bytes
+    else:
+      memory_bytes, devices = None, jax.devices()
+    for stage in recipe.read(_CONFIG.value, devices):
+      found = list(report.compile_all(stage.programs, stage.config, stage.mesh))
+      where = _TOPOLOGY.value or f'{len(devices)} x {devices[0].device_kind}'
+      title = f'{stage.name} on {where}'
+      rich.print(report.table(found, memory_bytes=memory_bytes, title=title))
+      print('\n'.join(report.notes(found, memory_bytes=memory_bytes)))
+      if _OUTPUT.value:
+        row = {'stage': stage.name, 'devices': where, 'programs': [one.to_dict() for one in found]}
+        with Path(_OUTPUT.value).open('a') as file:
+          file.write(json.dumps(row) + '\n')
+  except (ValueError, OSError, RuntimeError) as error:
+    sys.exit(f'{type(error).__name__}: {error}')
+
+
+if __name__ == '__main__':
+  flags.mark_flag_as_required('config')
+  app.run(compile_recipe, flags_parser=parse)

@@ -1,0 +1,319 @@
+"""What an optimised program does: operations of its products, and bytes between its devices.
+
+Read from its text, computation by computation, and multiplied by how often loops run it: XLA's own
+cost analysis counts the body of a loop once, and a model's layers are one loop.
+
+A program is one device's share of the work, so all numbers are of a device.
+"""
+
+import collections
+import dataclasses
+import functools
+import math
+import re
+from collections.abc import Iterator, Mapping
+
+COLLECTIVES = (
+  'all-gather',
+  'all-reduce',
+  'reduce-scatter',
+  'all-to-all',
+  'ragged-all-to-all',
+  'collective-permute',
+)
+_BYTES = {'pred': 1, 's4': 0.5, 'u4': 0.5, 'bf16': 2}
+
+_HEAD = re.compile(r'^(ENTRY )?%?([\w.\-]+) \(.*\) -> .* \{$')
+_INSTRUCTION = re.compile(r'^\s+(?:ROOT )?%?([\w.\-]+) = (.*)$')
+_SHAPE = re.compile(r'\b(pred|bf16|[a-z]\d+\w*)\[([\d,]*)\]')
+_OPCODE = re.compile(r'(?:^|[\s)])([a-z][\w\-]*)\(')
+_WHOLE = re.compile(r'[su]\d+\[\]')
+_CALLED = re.compile(r'(?:calls|to_apply|body)=%?([\w.\-]+)')
+_BRANCHES = re.compile(r'branch_computations=\{([^}]*)\}|(?:true|false)_computation=%?([\w.\-]+)')
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+  """What a device does in a program.
+
+  Attributes:
+    operations: of products; a multiplication and an addition are two.
+    collective_bytes: that each kind of collective yields on a device.
+    collectives: how many of each kind are run.
+    opaque: how often calls are run whose operations are not known, by their target.
+  """
+
+  operations: float
+  collective_bytes: Mapping[str, float]
+  collectives: Mapping[str, int]
+  opaque: Mapping[str, int]
+
+
+def cost(text: str) -> Cost:
+  """Returns what a program does.
+
+  Args:
+    text: as `Compiled.as_text` of JAX gives it.
+
+  Raises:
+    ValueError: a loop does not say how often it runs.
+  """
+  program = _Program(text)
+  program.run(program.entry, 1)
+  return Cost(program.operations, dict(program.bytes), dict(program.counts), dict(program.opaque))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Instruction:
+  name: str
+  shape: str
+  opcode: str
+  rest: str
+  line: str
+
+  @functools.cached_property
+  def operands(self) -> list[str]:
+    """Names of what it takes, in order."""
+    depth = 1
+    for end, letter in enumerate(self.rest):
+      depth += (letter in '({[') - (letter in ')}]')
+      if depth == 0:
+        return re.findall(r'%([\w.\-]+)', self.rest[:end])
+    return []
+
+
+# Calls of the TPU's runtime that compute nothing.
+_IDLE = re.compile(
+  r'AllocateBuffer|Async|Assume|Concat|Bitcast|Gather|Sharding|Sort|TopK|Pad|Slice|Barrier|Rng'
+)
+
+
+_RAGGED = re.compile(r'op_name="[^"]*ragged[-_]dot')
+
+
+class _Program:
+  """A program as computations of instructions; sums up what it runs."""
+
+  def __init__(self, text: str):
+    self.operations = 0.0
+    self.bytes: dict[str, float] = collections.defaultdict(float)
+    self.counts: dict[str, int] = collections.Counter()
+    self.opaque: dict[str, int] = collections.Counter()
+    self.computations: dict[str, dict[str, _Instruction]] = {}
+    self.entry = ''
+    current: dict[str, _Instruction] = {}
+    for line in text.splitlines():
+      if head := _HEAD.match(line):
+        current = self.computations.setdefault(head[2], {})
+        self.entry = head[2] if head[1] else self.entry
+      elif found := _INSTRUCTION.match(line):
+        opcode = _OPCODE.search(_without_layouts(found[2]))
+        if opcode is not None:
+          body = _without_layouts(found[2])
+          current[found[1]] = _Instruction(
+            found[1], body[: opcode.start(1)], opcode[1], body[opcode.end() :], line
+          )
+
+  def run(self, name: str, times: int) -> None:
+    """Adds what a computation does, so many times."""
+    seen: set[str] = set()
+    for one in self._within(name):
+      self._collect(one, times, seen)
+    for one in self.computations[name].values():
+      self._run_instruction(one, name, times)
+
+  def _run_instruction(self, one: _Instruction, computation: str, times: int) -> None:
+    if one.opcode in ('dot', 'convolution'):
+      self.operations += times * self._product(one, computation)
+    elif one.opcode == 'while':
+      self._run_called(one, times * self._trips(one))
+    elif one.opcode in ('fusion', 'call', 'async-start', 'map', 'custom-call'):
+      self._run_called(one, times)
+      target = re.search(r'custom_call_target="([^"]*)"', one.line)
+      if target and _RAGGED.search(one.line):
+        self.operations += times * _ragged_product(one)
+      elif target and not _IDLE.search(target[1]):
+        self.opaque[target[1]] += times
+    elif one.opcode == 'conditional':
+      found = [
+        name
+        for pair in _BRANCHES.findall(one.rest)
+        for part in pair
+        if part
+        for name in re.findall(r'[\w.\-]+', part)
+      ]
+      self._run_dearest(found, times)
+
+  def _run_called(self, one: _Instruction, times: int) -> None:
+    for name in _CALLED.findall(one.rest):
+      if one.opcode == 'while':
+        self.run(name, times)
+      else:
+        for inner in self.computations[name].values():
+          self._run_instruction(inner, name, times)
+
+  def _run_dearest(self, names: list[str], times: int) -> None:
+    """Adds the branch with most operations; which is taken depends on data."""
+    costs = []
+    for name in names:
+      trial = object.__new__(_Program)
+      trial.__dict__ = self.__dict__ | {
+        'operations': 0.0,
+        'bytes': collections.defaultdict(float),
+        'counts': collections.Counter(),
+        'opaque': collections.Counter(),
+      }
+      trial.run(name, times)
+      costs.append(trial)
+    if costs:
+      dearest = max(costs, key=lambda trial: trial.operations)
+      self.operations += dearest.operations
+      for kind in ('bytes', 'counts', 'opaque'):
+        for key, value in getattr(dearest, kind).items():
+          getattr(self, kind)[key] += value
+
+  def _within(self, name: str) -> Iterator[_Instruction]:
+    """Yields the instructions of a computation and of its fusions."""
+    for one in self.computations[name].values():
+      yield one
+      if one.opcode in ('fusion', 'call', 'async-start', 'custom-call'):
+        for called in _CALLED.findall(one.rest):
+          yield from self._within(called)
+
+  def _collect(self, one: _Instruction, times: int, seen: set[str]) -> None:
+    """Adds a collective; its parts, which a TPU overlaps with other work, share a channel."""
+    kind = one.opcode.removesuffix('-start')
+    if kind not in COLLECTIVES:
+      return
+    channel = re.search(r'channel_id=(\d+)', one.rest)
+    key = f'{kind}/{channel[1] if channel else one.name}'
+    if key in seen:
+      return
+    seen.add(key)
+    sizes = [_size(dtype, dims) for dtype, dims in _SHAPE.findall(one.shape)]
+    self.counts[kind] += times
+    # What is started yields its operands too, but for an all-reduce.
+    begun = one.opcode.endswith('-start') and kind != 'all-reduce'
+    self.bytes[kind] += times * (max(sizes) if begun else sum(sizes))
+
+  def _trips(self, one: _Instruction) -> int:
+    known = re.search(r'known_trip_count[\\":{ n]+(\d+)', one.line)
+    if known:
+      return int(known[1])
+    match = re.search(r'condition=%?([\w.\-]+)', one.rest)
+    limits = list(self._limits(match[1], {})) if match else []
+    if not limits:
+      raise ValueError(f'the loop {one.name!r} does not say how often it runs: {one.line[:300]}')
+    return min(limits)
+
+  def _limits(self, name: str, given: Mapping[int, _Instruction]) -> Iterator[int]:
+    """Yields the whole numbers below which a condition wants something.
+
+    Args:
+      name: of its computation.
+      given: what is passed to that, by number of the parameter.
+    """
+    computation = self.computations[name]
+
+    def resolved(operand: str) -> _Instruction | None:
+      found = computation.get(operand)
+      if found is not None and found.opcode == 'parameter':
+        return given.get(int(re.findall(r'\d+', found.rest)[0]))
+      return found
+
+    for one in computation.values():
+      sources = [resolved(operand) for operand in one.operands]
+      if one.opcode == 'compare' and 'direction=LT' in one.rest:
+        for source in sources:
+          if source and source.opcode == 'constant' and _WHOLE.match(source.shape):
+            yield int(re.findall(r'-?\d+', source.rest)[0])
+      for called in _CALLED.findall(one.rest) if one.opcode in ('fusion', 'call') else ():
+        passed = {number: source for number, source in enumerate(sources) if source}
+        yield from self._limits(called, passed)
+
+  def _product(self, one: _Instruction, computation: str) -> float:
+    shapes = [self._dims(name, computation) for name in one.operands[:2]]
+    out = [int(size) for size in _SHAPE.findall(one.shape)[0][1].split(',') if size]
+    if one.opcode == 'dot':
+      contracted = re.search(r'lhs_contracting_dims=\{([\d,]*)\}', one.rest)
+      sizes = [shapes[0][int(i)] for i in contracted[1].split(',') if i] if contracted else []
+      return 2.0 * math.prod(out) * math.prod(sizes)
+    return _convolution(one.rest, shapes[0], shapes[1], out)
+
+  def _dims(self, name: str, computation: str) -> list[int]:
+    shape = self.computations[computation][name].shape
+    return [int(size) for size in _SHAPE.findall(shape)[0][1].split(',') if size]
+
+
+def _ragged_product(one: _Instruction) -> float:
+  """Returns the operations of a TPU's `ragged_dot`: rows times the matrices of their groups.
+
+  Its operands that are no whole numbers are rows `[M, K]` and matrices `[E, K, N]`, or, for the
+  gradient of these, rows `[M, K]` and `[M, N]`.
+  """
+  out = _SHAPE.findall(one.shape)[0]
+  operands = re.search(r'operand_layout_constraints=\{([^}]*)\}', one.rest)
+  found = _SHAPE.findall(operands[1]) if operands else []
+  rows = [dims for dtype, dims in found if dtype[0] not in 'sup']
+  if out[0][0] in 'sup' or not rows:
+    return 0.0  # What only plans the product.
+  return 2.0 * math.prod(int(size) for size in rows[0].split(',')) * int(out[1].split(',')[-1])
+
+
+def _without_layouts(text: str) -> str:
+  """Returns an instruction without the layouts of its shapes, in which brackets stand too."""
+  return re.sub(r'(\])\{[^{}]*\}', r'\1', text)
+
+
+def _size(dtype: str, dims: str) -> float:
+  bits = re.search(r'\d+', dtype)
+  width = _BYTES.get(dtype) or (int(bits[0]) / 8 if bits else 1)
+  return width * math.prod(int(size) for size in dims.split(',') if size)
+
+
+def _convolution(rest: str, left: list[int], right: list[int], out: list[int]) -> float:
+  """Returns the operations of a convolution, which is what a TPU calls every product.
+
+  Axes of a batch may be spatial ones, most of whose window lies in the padding: only what falls on
+  an element counts.
+  """
+  labels = re.search(r'dim_labels=([\w?]+)_([\w?]+)->([\w?]+)', rest)
+  if labels is None:
+    raise ValueError(f'a convolution does not name its axes: {rest[:200]}')
+  ins, kernel, outs = labels.groups()
+  window = re.search(r'window=\{([^}]*)\}', rest)
+  fields = dict(part.split('=') for part in window[1].split()) if window else {}
+  spatial = sorted(label for label in outs if label.isdigit())
+
+  def numbers(name: str, default: int) -> list[int]:
+    return [int(n) for n in fields[name].split('x')] if name in fields else [default] * len(spatial)
+
+  pads = fields['pad'].split('x') if 'pad' in fields else ['0_0'] * len(spatial)
+  stride, dilated, spread = numbers('stride', 1), numbers('lhs_dilate', 1), numbers('rhs_dilate', 1)
+  total = 2.0 * out[outs.index('b')] * out[outs.index('f')] * right[kernel.index('i')]
+  for axis, label in enumerate(spatial):
+    low = int(pads[axis].split('_')[0])
+    total *= _hits(
+      size_in=left[ins.index(label)],
+      size_out=out[outs.index(label)],
+      window=right[kernel.index(label)],
+      low=low,
+      stride=stride[axis],
+      dilated=dilated[axis],
+      spread=spread[axis],
+    )
+  return total
+
+
+@functools.cache
+def _hits(
+  *, size_in: int, size_out: int, window: int, low: int, stride: int, dilated: int, spread: int
+) -> int:
+  """Returns how often a window that moves along an axis falls on an element."""
+  last = (size_in - 1) * dilated
+  return sum(
+    0 <= place <= last and place % dilated == 0
+    for start in range(size_out)
+    for tap in range(window)
+    for place in [start * stride + tap * spread - low]
+  )

@@ -1,0 +1,348 @@
+"""The programs of a step of reinforcement learning, from shapes alone: what a run would compile.
+
+They are functions that a run calls, at the largest shapes that it can meet: prompts and answers as
+long as allowed, and the last segment of decoding, with nobody done. Left out is what moves arrays
+between them: while a cache grows or shrinks the old one is there too, and so are the inputs of the
+other microbatches during the update.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from r1jax import sharding
+from r1jax.decoding import generation
+from r1jax.model import lora
+from r1jax.sharding import abstract
+from r1jax.stages import rl_step
+from r1jax.stages.rl_batch import Batch
+from r1jax.stages.rl_step import Reinforcement
+from r1jax.structs import Experts, Prompts
+from r1jax.training import state as states
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+  """A program that a step runs.
+
+  Attributes:
+    name: what it does.
+    lower: lowers it for a platform.
+    arguments: arrays that it is given, by kind; smaller ones are left out.
+    beside: arrays that are on the devices while it runs, by kind.
+    work: what it is to do; None for what is no pass of the model.
+  """
+
+  name: str
+  lower: Callable[[], Any]
+  arguments: Mapping[str, Any]
+  beside: Mapping[str, Any]
+  work: 'Work | None'
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+  """What a program is to do, as numbers of tokens.
+
+  Attributes:
+    prompts: prompts.
+    group_size: answers to each.
+    prompt_tokens: read of each prompt.
+    answer_tokens: read of each answer.
+    passes: 1 forward, 3 with the backward pass.
+  """
+
+  prompts: int
+  group_size: int
+  prompt_tokens: int
+  answer_tokens: int
+  passes: int
+
+
+def of_step(learning: Reinforcement, params: Any, *, platform: str) -> Iterator[Program]:
+  """Yields the programs of a step.
+
+  Args:
+    learning: the step; its problems, rewards and tokenizer are not needed.
+    params: shapes of the parameters, with where they lie.
+    platform: to lower for, such as 'tpu'.
+  """
+  shapes = _Shapes(learning, params)
+  yield _encoding(shapes, platform)
+  yield _decoding(shapes, platform)
+  if learning.use_reference:
+    yield _scoring(shapes, platform)
+  yield from _update(shapes, platform)
+
+
+class _Shapes:
+  """The arrays of a step, as shapes that lie on the mesh."""
+
+  def __init__(self, learning: Reinforcement, params: Any):
+    self.learning, self.mesh = learning, learning.mesh
+    self.model, self.settings = learning.answering.model, learning.settings
+    trained, base = params, None
+    if learning.lora is not None:
+      trained = jax.eval_shape(
+        functools.partial(lora.create, lora=learning.lora),
+        jax.eval_shape(lambda: jax.random.key(0)),
+        params,
+      )
+      trained, base = abstract(trained, self.mesh), params
+    self.base = base
+    self.policy = learning.policy(trained, base)
+    count: Any = jax.ShapeDtypeStruct((), jnp.int32)
+    moments = jax.eval_shape(learning.optimizer.init, trained)
+    state = states.TrainState(count, trained, moments, count)
+    self.state = _like_parameters(state, trained, self.mesh)
+    # As in `stages.rl`: the base is the reference, or what began is copied.
+    self.reference = params
+    ask = learning.answering
+    self.G, self.S, self.T = ask.group_size, ask.max_prompt_tokens, ask.max_completion_tokens
+    self.P = self.settings.prompts_per_step
+    self.part = self.P // (self.settings.num_minibatches * self.settings.num_microbatches)
+
+  def prompts(self, count: int) -> Prompts:
+    """Returns prompts as long as allowed."""
+    tokens = jax.ShapeDtypeStruct((count, self.S), jnp.int32)
+    number = jax.ShapeDtypeStruct((count,), jnp.int32)
+    return abstract(Prompts(tokens, number, number), self.mesh, 'prompts')
+
+  def of_answers(self, dtype: Any, *sizes: int) -> Any:
+    """Returns an array with one number of each answer of a part, or of each of its tokens."""
+    return abstract(
+      jax.ShapeDtypeStruct((self.part, self.G, *sizes), dtype), self.mesh, 'prompts', 'samples'
+    )
+
+  def experts(self) -> Experts | None:
+    """Returns the choices that a part replays."""
+    config = self.model.config
+    if config.moe is None:
+      return None
+    layers, top_k = config.stacks['expert_layers'], config.moe.top_k
+    prefix = (layers, self.part, max(self.S - 1, 1), top_k)
+    suffix = (layers, self.part, self.G, self.T, top_k)
+    one = (jax.ShapeDtypeStruct(shape, jnp.int16) for shape in (prefix, suffix))
+    return abstract(Experts(*one), self.mesh, None, 'prompts')
+
+  @property
+  def policies(self) -> dict[str, Any]:
+    """What the policy's parameters are, by kind."""
+    trained = {'parameters': self.state.params}
+    return trained if self.base is None else trained | {'base': self.base}
+
+  @property
+  def kept(self) -> dict[str, Any]:
+    """What is on the devices at all times, by kind."""
+    kept = self.policies | {'moments': self.state.optimizer}
+    if self.base is None and self.learning.use_reference:
+      kept['reference'] = self.reference
+    return kept
+
+  def beside(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what is on the devices and no argument of a program."""
+    return {kind: arrays for kind, arrays in self.kept.items() if kind not in arguments}
+
+
+def _like_parameters(state: states.TrainState, trained: Any, mesh: Any) -> states.TrainState:
+  """Returns the shapes of a state whose moments lie as the parameters that they are of."""
+  if mesh is None:
+    return state
+  # A moment has the path of its parameter at its end.
+  placed = {_names(path): leaf for path, leaf in jax.tree.leaves_with_path(trained)}
+
+  def place(path: Any, leaf: Any) -> Any:
+    names = _names(path)
+    for first in range(len(names)):
+      found = placed.get(names[first:])
+      if found is not None and found.shape == leaf.shape:
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=found.sharding)
+    return abstract(leaf, mesh)
+
+  return jax.tree.map_with_path(place, state)
+
+
+def _names(path: Any) -> tuple[str, ...]:
+  return tuple(str(getattr(key, 'key', getattr(key, 'name', key))) for key in path)
+
+
+# Of an answer; how many there are makes no difference.
+_STOP_TOKENS = (0, 1)
+
+
+def _encoding(shapes: _Shapes, platform: str) -> Program:
+  """Returns what encodes the prompts and makes room for the first segment."""
+  ask = shapes.learning.answering
+  key = abstract(jax.eval_shape(lambda: jax.random.key(0)), shapes.mesh)
+  call = functools.partial(
+    generation._start,
+    shapes.model,
+    shapes.policy,
+    shapes.prompts(shapes.P),
+    key,
+    group_size=shapes.G,
+    capacity=min(ask.segment_tokens, shapes.T),
+  )
+  return Program(
+    'encode prompts',
+    functools.partial(_lower, call, platform),
+    shapes.policies,
+    shapes.beside(shapes.policies),
+    Work(shapes.P, shapes.G, shapes.S - 1, 0, 1),
+  )
+
+
+def _decoding(shapes: _Shapes, platform: str) -> Program:
+  """Returns the last segment of decoding, for which the cache is largest."""
+  ask = shapes.learning.answering
+  first, capacity = 0, min(ask.segment_tokens, shapes.T)
+  while capacity < shapes.T:
+    room = generation._next_capacity(capacity, ask.segment_tokens)
+    first, capacity = capacity, min(room, shapes.T)
+  batch = _batch(shapes, capacity)
+  call = functools.partial(
+    generation._segment,
+    shapes.model,
+    shapes.policy,
+    batch,
+    sampler=ask.sampler,
+    stop_tokens=_STOP_TOKENS,
+    tokens=capacity - first,
+  )
+  arguments = shapes.policies | {'cache': (batch.prefix, batch.suffix)}
+  return Program(
+    'decode',
+    functools.partial(_lower, call, platform),
+    arguments,
+    shapes.beside(arguments),
+    None,
+  )
+
+
+def _batch(shapes: _Shapes, capacity: int) -> generation.Batch:
+  """Returns the batch of the last segment, as it lies on the mesh."""
+  start = functools.partial(generation._start, shapes.model, group_size=shapes.G, capacity=capacity)
+  batch, _ = jax.eval_shape(
+    lambda policy, prompts, key: start(policy, prompts, key),
+    shapes.policy,
+    shapes.prompts(shapes.P),
+    jax.eval_shape(lambda: jax.random.key(0)),
+  )
+  mesh = shapes.mesh
+
+  def cache(entries: Any, *axes: str | None) -> Any:
+    return {
+      stack: {
+        name: abstract(array, mesh, None, *axes, *sharding.CACHE[name])
+        for name, array in of_stack.items()
+      }
+      for stack, of_stack in entries.items()
+    }
+
+  placed = abstract(batch, mesh, 'prompts', 'samples')
+  return dataclasses.replace(
+    placed,
+    prefix=dataclasses.replace(
+      abstract(batch.prefix, mesh, 'prompts'),
+      cache=cache(batch.prefix.cache, 'prompts', 'tokens'),
+    ),
+    suffix=dataclasses.replace(
+      abstract(batch.suffix, mesh), cache=cache(batch.suffix.cache, 'prompts', 'samples', None)
+    ),
+  )
+
+
+def _scoring(shapes: _Shapes, platform: str) -> Program:
+  """Returns what scores a part under the reference."""
+  call = functools.partial(
+    rl_step._reference_score,
+    shapes.model,
+    shapes.reference,
+    shapes.prompts(shapes.part),
+    shapes.of_answers(jnp.int32, shapes.T),
+    shapes.of_answers(jnp.int32),
+    temperature=shapes.learning.answering.sampler.temperature,
+    chunk_tokens=shapes.settings.chunk_tokens,
+  )
+  kind = 'reference' if shapes.base is None else 'base'
+  arguments = {kind: shapes.reference}
+  return Program(
+    'score',
+    functools.partial(_lower, call, platform),
+    arguments,
+    shapes.beside(arguments),
+    Work(shapes.part, shapes.G, shapes.S - 1, shapes.T, 1),
+  )
+
+
+def _update(shapes: _Shapes, platform: str) -> Iterator[Program]:
+  """Yields the gradient of a microbatch and the optimiser's step, or both in one."""
+  step, state, part = shapes.learning.update, shapes.state, (shapes.base, _part(shapes))
+  work = Work(shapes.part, shapes.G, shapes.S - 1, shapes.T, 3)
+  if shapes.settings.num_microbatches == 1:
+    call = functools.partial(step._whole, state, part)
+    arguments = shapes.policies | {'moments': state.optimizer}
+    yield Program(
+      'update',
+      functools.partial(_lower, call, platform),
+      arguments,
+      shapes.beside(arguments),
+      work,
+    )
+    return
+  sums = {'sum of gradients': state.params}
+  yield Program(
+    'gradient',
+    functools.partial(_lower, functools.partial(step._gradient, state.params, part), platform),
+    shapes.policies,
+    shapes.beside(shapes.policies) | sums,
+    work,
+  )
+  value, report, _ = jax.eval_shape(step._gradient, state.params, part)
+  total = (*abstract((value, report), shapes.mesh), state.params)
+  arguments = {'parameters': state.params, 'moments': state.optimizer} | sums
+  yield Program(
+    'update',
+    functools.partial(_lower, functools.partial(step._update, state, total), platform),
+    arguments,
+    shapes.beside(arguments),
+    None,
+  )
+
+
+def _part(shapes: _Shapes) -> Batch:
+  """Returns a microbatch of the longest answers."""
+  number, each = shapes.of_answers(jnp.float32), shapes.of_answers(jnp.float32, shapes.T)
+  return Batch(
+    prompts=shapes.prompts(shapes.part),
+    tokens_PGT=shapes.of_answers(jnp.int32, shapes.T),
+    length_PG=shapes.of_answers(jnp.int32),
+    old_logp_PGT=each,
+    ref_logp_PGT=each if shapes.learning.use_reference else None,
+    advantage_PG=number,
+    mask_PGT=shapes.of_answers(jnp.bool_, shapes.T),
+    weight_PGT=each,
+    experts=shapes.experts(),
+  )
+
+
+def _lower(call: functools.partial, platform: str) -> jax.stages.Lowered:
+  """Lowers a call of a jitted function for a platform that need not be at hand."""
+  jitted: Any = call.func
+  return jitted.trace(*call.args, **call.keywords).lower(lowering_platforms=(platform,))
+
+
+def bytes_per_device(tree: Any) -> int:
+  """Returns what the arrays of a tree take on each device."""
+
+  def one(array: Any) -> int:
+    placed = getattr(array, 'sharding', None)
+    shape = array.shape if placed is None else placed.shard_shape(array.shape)
+    return jnp.dtype(array.dtype).itemsize * math.prod(shape)
+
+  return sum(one(array) for array in jax.tree.leaves(tree))

@@ -1,0 +1,187 @@
+"""`python -m r1jax.aot`: from shapes alone come the programs that a run compiles."""
+
+import dataclasses
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from r1jax.aot import programs, recipe, report, topologies
+from r1jax.model import GQA, MLA, ModelConfig, Transformer, sizes
+from r1jax.model.sizes import SIZES
+from r1jax.stages.rl_step import _reference_score
+from r1jax.structs import Prompts
+
+ROOT = Path(__file__).parents[2]
+SMALL = (
+  '--config.rl.sampling.max_completion_tokens=24',
+  '--config.rl.sampling.segment_tokens=8',
+  '--config.rl.sampling.group_size=2',
+  '--config.rl.task.max_prompt_tokens=64',
+)
+
+
+def command(*arguments, devices=1):
+  """Runs the command in a process of its own, with so many devices."""
+  return subprocess.run(
+    [sys.executable, '-m', 'r1jax.aot', '--config=configs/zero.py', *SMALL, *arguments],
+    cwd=ROOT,
+    env=os.environ | {'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}'},
+    capture_output=True,
+    text=True,
+  )
+
+
+@pytest.fixture(scope='module')
+def told(tmp_path_factory):
+  """Returns what it says of the shipped model on two devices, as text and as numbers."""
+  output = tmp_path_factory.mktemp('aot') / 'found.jsonl'
+  done = command(f'--output={output}', '--config.mesh.data=1', '--config.mesh.fsdp=2', devices=2)
+  assert done.returncode == 0, done.stderr
+  return done.stdout, json.loads(output.read_text())
+
+
+def test_tells_memory_operations_and_bytes_of_each_program(told):
+  text, row = told
+  assert row['stage'] == 'r1_zero: rl' and row['devices'] == '2 x cpu'
+  names = [one['name'] for one in row['programs']]
+  assert names == ['encode prompts', 'decode', 'score', 'gradient', 'update']
+  for name in (
+    'encode',
+    *names[1:],
+    'parameters',
+    'moments',
+    'reference',
+    "over model's",
+    'MiB gathered',
+  ):
+    assert name in text
+  for one in row['programs']:
+    memory = one['memory']
+    # Of 2.5M parameters two devices have half each, in float32, but for what is not split.
+    assert 4.9e6 < memory['parameters'] < 6e6
+    # Two of each parameter that is trained, which those of the MTP module are not.
+    assert 1.4 < memory['moments'] / memory['parameters'] < 2
+    assert one['total_bytes'] == sum(memory.values()) and one['fault'] == ''
+    assert one['cost']['collective_bytes'] and one['seconds'] > 0
+
+
+def test_operations_are_about_those_of_the_model(told):
+  """The shipped model computes every expert for every token: four times the chosen ones' work."""
+  ratios = {one['name']: one['ratio'] for one in told[1]['programs'] if one['ratio']}
+  assert ratios.keys() == {'encode prompts', 'score', 'gradient'}
+  assert all(0.9 < ratio < 5 for ratio in ratios.values())
+
+
+def test_what_is_wrong_is_said_in_a_line():
+  done = command('--topology=v5p:4x4')
+  assert done.returncode == 1 and 'Traceback' not in done.stderr
+  assert "topology is 'v5p:4x4', but the network of v5p is 3D" in done.stderr
+  done = command('--config.init_from=somewhere/mistral-7b')
+  assert done.returncode == 1 and 'Traceback' not in done.stderr
+  assert "config.init_from is 'somewhere/mistral-7b'" in done.stderr
+  assert 'qwen2.5-7b' in done.stderr
+
+
+@pytest.mark.parametrize('topology', ['v9:4x4', 'v5e', 'v5e:4xx4', 'v5e:', ''])
+def test_a_topology_that_is_none_is_named_with_those_there_are(topology):
+  with pytest.raises(ValueError, match=r'it is a kind of chip \(v4, v5e, v5p, v6e\) and'):
+    topologies.describe(topology)
+
+
+def test_without_libtpu_it_says_what_to_install():
+  if importlib.util.find_spec('libtpu'):
+    pytest.skip('libtpu is installed')
+  with pytest.raises(RuntimeError, match=r"not installed: pip install -e '\.\[aot\]'"):
+    topologies.describe('v5e:2x2')
+
+
+def test_published_models_are_known_by_name():
+  assert recipe.architecture_of('Qwen/Qwen2.5-7B') == SIZES['qwen2.5-7b']
+  assert recipe.architecture_of('assets:base').model_dim == 128
+
+
+def test_shapes_compile_to_what_arrays_compile_to():
+  """Scoring, lowered from shapes and from arrays: the same program, to the letter."""
+  config = config_of_zero()
+  config.rl.sampling.max_completion_tokens = 16
+  config.rl.task.max_prompt_tokens = 8
+  (stage,) = recipe.read(config, jax.devices()[:1])
+  found = {one.name: one for one in stage.programs}
+  params = jax.tree.map(
+    lambda array: jax.device_put(jnp.zeros(array.shape, array.dtype), jax.devices()[0]),
+    found['score'].arguments['reference'],
+  )
+  one = np.ones(2, np.int32)
+  lowered = _reference_score.lower(
+    Transformer(stage.config),
+    params,
+    Prompts(np.ones((2, 8), np.int32), one, one),
+    np.ones((2, 16, 16), np.int32),
+    np.ones((2, 16), np.int32),
+    temperature=1.0,
+    chunk_tokens=None,
+  )
+  from_shapes = found['score'].lower().as_text()
+  assert without_places(from_shapes) == without_places(lowered.as_text())
+  assert len(from_shapes) > 10_000
+
+
+def config_of_zero():
+  spec = importlib.util.spec_from_file_location('zero', ROOT / 'configs' / 'zero.py')
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module.get_config()
+
+
+def without_places(text):
+  """Returns a program without what says that its arguments are on the one device."""
+  text = re.sub(r' \{sdy\.sharding = #sdy\.sharding<@empty_mesh, [^>]*>\}', '', text)
+  return re.sub(r'  sdy\.mesh @empty_mesh .*\n', '', text)
+
+
+def test_operations_of_a_model_by_hand():
+  config = ModelConfig(
+    vocab_size=50, num_layers=3, model_dim=12, mlp_dim=20, attention=GQA(4, 2, 6)
+  )
+  work = programs.Work(prompts=5, group_size=7, prompt_tokens=11, answer_tokens=4, passes=3)
+  layer = 12 * 6 * (4 + 2 + 2) + 4 * 6 * 12 + 3 * 12 * 20 + 2 * 12
+  tokens, answers = 5 * 11 + 5 * 7 * 4, 5 * 7 * 4
+  products = 2 * ((3 * layer + 12) * tokens + 12 * 50 * answers)
+  pairs = 5 * sum(range(1, 12)) + 5 * 7 * sum(11 + t for t in range(1, 5))
+  assert report.model_operations(config, work) == 3 * (products + 3 * 4 * 4 * 6 * pairs)
+  latent = dataclasses.replace(config, attention=MLA(4, None, 8, 6, 2, 5))
+  less = dataclasses.replace(work, prompt_tokens=0, passes=1)
+  more = dataclasses.replace(less, prompt_tokens=1)
+  pairs = 5 + answers  # Of the prompts' token with itself, and of each answer's with it.
+  own = 2 * 5 * (sizes.count_parameters(latent).active - 12 * 50)
+  found = report.model_operations(latent, more) - report.model_operations(latent, less)
+  assert found == own + 2 * pairs * 3 * 4 * (6 + 2 + 5)
+
+
+def test_what_does_not_fit_is_said_with_what_would_help():
+  big = report.Compiled('gradient', {'parameters': 3 << 30}, None, None, 1.0)
+  (line,) = report.notes([big], memory_bytes=2 << 30)
+  assert line.startswith('gradient does not fit: 1.00 GiB too many. Try more rl.settings.num_micro')
+  failed = report.Compiled('decode', {}, None, None, 1.0, 'Used 20.5G of 15.7G hbm')
+  (line,) = report.notes([failed], memory_bytes=16 << 30)
+  assert 'Used 20.5G of 15.7G hbm. Try fewer rl.settings.prompts_per_step' in line
+
+
+@pytest.mark.parametrize(
+  'error',
+  [
+    'RESOURCE_EXHAUSTED: Ran out of memory in memory space hbm. Used 20.50G of 15.75G hbm. '
+    'Exceeded hbm capacity by 4.75G.\n\nTotal hbm usage',
+  ],
+)
+def test_the_compilers_words_on_memory_are_found(error):
+  assert report._shortage(error) == 'Used 20.50G of 15.75G hbm. Exceeded hbm capacity by 4.75G'

@@ -1,0 +1,157 @@
+"""Operations and bytes are counted from the text of optimised programs, loops times their trips."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from r1jax.aot import hlo
+
+
+def operations(function, *shapes):
+  compiled = jax.jit(function).lower(*(jax.ShapeDtypeStruct(s, jnp.float32) for s in shapes))
+  return hlo.cost(compiled.compile().as_text())
+
+
+def test_a_product_is_two_operations_for_each_pair():
+  assert operations(jnp.matmul, (40, 50), (50, 60)).operations == 2 * 40 * 50 * 60
+
+
+def test_batched_products_count_once_for_each():
+  found = operations(lambda a, b: jnp.einsum('bij,bkj->bik', a, b), (3, 40, 50), (3, 60, 50))
+  assert found.operations == 2 * 3 * 40 * 50 * 60
+
+
+def test_loops_count_as_often_as_they_run():
+  def layers(x, weights):
+    def layer(x, weight):
+      return jax.lax.fori_loop(0, 5, lambda _, y: jnp.tanh(y @ weight), x), None
+
+    return jax.lax.scan(layer, x, weights)[0]
+
+  found = operations(layers, (40, 50), (7, 50, 50))
+  assert found.operations == 7 * 5 * 2 * 40 * 50 * 50
+
+
+def test_of_branches_the_dearest_counts():
+  def either(x, weight):
+    return jax.lax.cond(x[0, 0] > 0, lambda: x @ weight @ weight, lambda: x @ weight)
+
+  assert operations(either, (40, 50), (50, 50)).operations == 2 * 2 * 40 * 50 * 50
+
+
+def test_a_loop_that_ends_when_all_is_done_counts_to_its_limit():
+  def until(x, weight):
+    def go_on(carry):
+      return (carry[1] < 9) & (jnp.max(carry[0]) < 10)
+
+    return jax.lax.while_loop(go_on, lambda carry: (carry[0] @ weight, carry[1] + 1), (x, 0))
+
+  assert operations(until, (40, 50), (50, 50)).operations == 9 * 2 * 40 * 50 * 50
+
+
+def test_a_loop_without_a_limit_is_an_error():
+  def until(x, weight):
+    return jax.lax.while_loop(lambda x: jnp.max(x) < 10, lambda x: x @ weight, x)
+
+  with pytest.raises(ValueError, match='does not say how often it runs'):
+    operations(until, (40, 50), (50, 50))
+
+
+# As the TPU's compiler writes products: of batches, in one place of a window each.
+TPU = """HloModule m
+
+%fused (param_0.1: bf16[2,511,64], param_1.1: bf16[2,64,896]) -> bf16[511,2,896] {{
+  %param_0.1 = bf16[2,511,64]{{2,1,0:T(8,128)(2,1)}} parameter(0)
+  %param_1.1 = bf16[2,64,896]{{2,1,0:T(8,128)(2,1)S(1)}} parameter(1)
+  ROOT %product = {out}{{2,1,0:T(8,128)(2,1)}} convolution(%param_0.1, %param_1.1), {attributes}
+}}
+
+%body (p: (s32[], bf16[8])) -> (s32[], bf16[8]) {{
+  %p = (s32[]{{:T(128)}}, bf16[8]{{0}}) parameter(0)
+  %gather.1 = bf16[1,896,4864]{{2,1,0:T(8,128)(2,1)}} all-gather(%p), channel_id=9, dimensions={{1}}
+  %gather.2 = bf16[1,896,4864]{{2,1,0:T(8,128)(2,1)}} all-gather(%p), channel_id=9, dimensions={{1}}
+  %x = bf16[2,511,64]{{2,1,0}} constant({{...}})
+  %y = bf16[2,64,896]{{2,1,0}} constant({{...}})
+  %fusion.1 = {out}{{2,1,0}} fusion(%x, %y), kind=kOutput, calls=%fused
+  ROOT %t = (s32[]{{:T(128)}}, bf16[8]{{0}}) tuple(%p)
+}}
+
+%condition (q: (s32[], bf16[8])) -> pred[] {{
+  %q = (s32[]{{:T(128)}}, bf16[8]{{0}}) parameter(0)
+  %i = s32[]{{:T(128)}} get-tuple-element(%q), index=0
+  %limit = s32[]{{:T(128)}} constant(24)
+  ROOT %less = pred[]{{:T(512)}} compare(%i, %limit), direction=LT
+}}
+
+ENTRY %main (a: bf16[8]) -> (s32[], bf16[8]) {{
+  %a = bf16[8]{{0}} parameter(0)
+  %reduce.7 = f32[10,20]{{1,0}} all-reduce(%a), channel_id=3, to_apply=%add
+  ROOT %w = (s32[]{{:T(128)}}, bf16[8]{{0}}) while(%a), condition=%condition, body=%body
+}}
+"""
+
+
+def test_a_batched_product_of_a_tpu():
+  text = TPU.format(
+    out='bf16[2,511,896]',
+    attributes='window={size=2 stride=1 lhs_dilate=2}, dim_labels=0bf_0io->0bf',
+  )
+  found = hlo.cost(text)
+  # Spread two apart, the window of 2 meets each of the batch's two elements once.
+  assert found.operations == 24 * 2 * 2 * 511 * 64 * 896
+
+
+def test_collectives_count_once_a_channel_and_as_often_as_their_loop_runs():
+  text = TPU.format(out='bf16[2,511,896]', attributes='dim_labels=0bf_0io->0bf, window={size=2}')
+  found = hlo.cost(text)
+  assert found.collectives == {'all-gather': 24, 'all-reduce': 1}
+  assert found.collective_bytes == {'all-gather': 24 * 2 * 896 * 4864, 'all-reduce': 4 * 10 * 20}
+
+
+def test_ragged_products_of_a_tpu():
+  text = """HloModule m
+
+ENTRY %main (a: bf16[8]) -> bf16[120,14] {
+  %a = bf16[8]{0} parameter(0)
+  %plan = (s32[5]{0}, s32[1]{0}) custom-call(%a), custom_call_target="tpu_custom_call", \
+operand_layout_constraints={s32[4]{0}}, metadata={op_name="ragged-dot-metadata"}
+  ROOT %dot = bf16[120,14]{1,0} custom-call(%a, %a), custom_call_target="tpu_custom_call", \
+operand_layout_constraints={s32[5]{0}, bf16[120,20]{1,0}, bf16[4,20,14]{2,1,0}}, \
+frontend_attributes={x="y"}, metadata={op_name="jit(f)/ragged_dot_general/ragged-dot-none"}
+}
+"""
+  found = hlo.cost(text)
+  assert found.operations == 2 * 120 * 20 * 14 and not found.opaque
+
+
+def test_calls_that_are_not_known_are_told():
+  text = """HloModule m
+
+ENTRY %main (a: bf16[8]) -> bf16[120,14] {
+  %a = bf16[8]{0} parameter(0)
+  ROOT %own = bf16[120,14]{1,0} custom-call(%a), custom_call_target="tpu_custom_call"
+}
+"""
+  assert hlo.cost(text).opaque == {'tpu_custom_call': 1}
+
+
+@given(
+  *(st.integers(1, 9) for _ in range(3)), st.integers(-3, 5), *(st.integers(1, 3) for _ in range(3))
+)
+def test_hits_of_a_window_are_those_of_a_convolution(
+  size_in, size_out, window, low, stride, dilated, spread
+):
+  """Ones convolved with ones count the elements that each place of a window falls on."""
+  spread_ones = np.zeros((size_in - 1) * dilated + 1)
+  spread_ones[::dilated] = 1
+  places = np.arange(size_out)[:, None] * stride + np.arange(window) * spread - low
+  inside = (places >= 0) & (places < len(spread_ones))
+  expected = spread_ones[np.where(inside, places, 0)][inside].sum()
+  found = hlo._hits(
+    size_in=size_in, size_out=size_out, window=window, low=low,
+    stride=stride, dilated=dilated, spread=spread,
+  )  # fmt: skip
+  assert found == expected
