@@ -28,7 +28,10 @@ FAULTS = [
   ({**LETTER, 'letter': 'ab'}, 'one character that can be seen'),
   ({**LETTER, 'letter': ' '}, 'one character that can be seen'),
   ({**LETTER, 'letter': '\u200b'}, 'one character that can be seen'),
-  ({**FIRST_WORD, 'nth_paragraph': 3, 'first_word': 'a'}, 'its nth_paragraph is 3, beyond its 2 paragraphs'),
+  (
+    {**FIRST_WORD, 'nth_paragraph': 3, 'first_word': 'a'},
+    'its nth_paragraph is 3, beyond its 2 paragraphs',
+  ),
   ({**FIRST_WORD, 'nth_paragraph': 1, 'first_word': 'two words'}, 'one word'),
 ]
 FAULTS += [
