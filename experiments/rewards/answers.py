@@ -51,6 +51,18 @@ REWRITINGS = {
   'minus minus': '-(-({}))',
   'twice its half': r'\frac{{2({})}}{{2}}',
 }
+# The same where it has an x.
+WITH_X = {
+  'x taken out': r'x\cdot\frac{{{}}}{{x}}',
+  'x in a fraction': r'\frac{{x({})}}{{x}}',
+}
+# The same to an equation, of two sides.
+OF_EQUATIONS = {
+  'all on one side': '{}-({})=0',
+  'doubled': '2({})=2({})',
+  'negated': '-({})=-({})',
+  'plus 1': '{}+1={}+1',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,13 +123,13 @@ def tags_box(solution: str) -> bool:
 
 
 def echoes(rows: Sequence[Row]) -> tuple[int, dict[str, list[tuple[str, str, str]]], Counter]:
-  """Returns how often formulas of the question were tried as answer, those accepted, and faults."""
+  """Returns how many answers were tried, formulas rewritten, which were accepted, and faults."""
   jobs = [
-    (name, row.problem, form.format(formula))
+    (name, row.problem, rewritten)
     for row in rows
     for formula in formulas(row.problem.question)
     if _squeezed(formula) != _squeezed(row.problem.gold)
-    for name, form in REWRITINGS.items()
+    for name, rewritten in rewritings(formula)
   ]
 
   def judge(job):
@@ -125,13 +137,27 @@ def echoes(rows: Sequence[Row]) -> tuple[int, dict[str, list[tuple[str, str, str
       score = accuracy.reward(job[1], f'<think>t</think><answer>{job[2]}</answer>')
     return score, [fault.reason for fault in faults]
 
-  accepted: dict[str, list[tuple[str, str, str]]] = {name: [] for name in REWRITINGS}
+  names = (*REWRITINGS, *WITH_X, *OF_EQUATIONS)
+  accepted: dict[str, list[tuple[str, str, str]]] = {name: [] for name in names}
   faults: Counter = Counter()
   for (name, problem, answer), (score, reasons) in zip(jobs, _map(judge, jobs)):
     faults.update(reasons)
     if score:
       accepted[name].append((problem.id, answer, problem.gold))
   return len(jobs), accepted, faults
+
+
+def rewritings(formula: str) -> Iterator[tuple[str, str]]:
+  """Yields a formula rewritten without work, each with the name of the rewriting."""
+  for name, form in REWRITINGS.items():
+    yield name, form.format(formula)
+  for name, form in WITH_X.items():
+    if re.search(r'(?<![A-Za-z\\])x(?![A-Za-z])', formula) and '=' not in formula:
+      yield name, form.format(formula)
+  sides = formula.split('=')
+  for name, form in OF_EQUATIONS.items():
+    if len(sides) == 2 and all(side.strip() for side in sides):
+      yield name, form.format(*(side.strip() for side in sides))
 
 
 def formulas(question: str) -> list[str]:

@@ -67,7 +67,7 @@ def run_echoes(data: Path) -> dict[str, Any]:
   rows = [row for name in ECHOED for row in answers.load(data, name)]
   tried, accepted, faults = answers.echoes(rows)
   for name, which in accepted.items():
-    print(f'{name}: {len(which)} of {tried // len(accepted)}')
+    print(f'{name}: {len(which)}')
   sums_tried, sums_accepted = answers.sums(
     [row for name in SUMMED for row in answers.load(data, name)]
   )

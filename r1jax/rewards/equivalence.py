@@ -73,7 +73,10 @@ def math_equal(answer: str, gold: str, *, question: str = '') -> bool:
       if not isinstance(right, Collection):
         found = _single(found)
       if question:
+        if asked.is_in_another_unit(found, right, question):
+          return False
         found = asked.settle(found, question, is_percentage='%' in gold)
+        right = asked.in_order(right, question)
       return _same(found, right)
   except workers.WorkerError as fault:
     workers.record(fault)
@@ -93,6 +96,12 @@ def number(text: str) -> quantities.Quantity | None:
   """Returns the number that a text is, with or without a unit; None if it is something else."""
   structure = _structure(_normal(text))
   return structure if isinstance(structure, quantities.Quantity) else None
+
+
+def relation(text: str) -> Relation | None:
+  """Returns the equation or inequality that a text is, or None if it is something else."""
+  structure = _structure(_normal(text))
+  return structure if isinstance(structure, Relation) else None
 
 
 def formulas(text: str) -> list[str]:
@@ -147,9 +156,9 @@ def _same(answer: Structure, gold: Structure) -> bool:
   if answer == gold:
     return not _is_formula_of_nothing(gold)
   if isinstance(answer, Relation) and not isinstance(gold, Relation):
-    # `x = 5` for 5.
+    # `x = 5` for 5, and `1/2 = 0.5`.
     value = _value(answer)
-    return value is not None and _same(value, gold)
+    return _are_all(answer, gold) if value is None else _same(value, gold)
   return _COMPARISONS[type(gold)](answer, gold)
 
 
@@ -161,6 +170,13 @@ def _value(relation: Relation) -> Structure | None:
   """Returns what a relation gives to a label, as the 5 in `x = 5`; None if it gives nothing."""
   text = _value_text(relation)
   return None if text is None else structures.read(text)
+
+
+def _are_all(answer: Relation, gold: Structure) -> bool:
+  """Returns whether an answer is one number in several spellings, each of them the gold's."""
+  if set(answer.signs) != {'='} or not isinstance(gold, quantities.Quantity):
+    return False
+  return all(_same_quantity(structures.read(side), gold) for side in answer.sides)
 
 
 def _value_text(relation: Relation) -> str | None:
@@ -208,11 +224,27 @@ def _written(quantity: quantities.Quantity) -> str:
 
 
 def _same_brackets(answer: Structure, gold: Bracketed) -> bool:
+  if (coordinates := _coordinates(answer)) is not None:
+    answer = Bracketed('(', coordinates, ')')
   if not isinstance(answer, Bracketed):
     return False
   same_kind = (answer.open, answer.close) == (gold.open, gold.close)
   same_name = len({answer.name, gold.name} - {None}) < 2
   return same_kind and same_name and _same_in_order(answer.items, gold.items)
+
+
+# Whose values are a point's in this order.
+_AXES = ('x', 'y', 'z')
+
+
+def _coordinates(answer: Structure) -> tuple[Structure, ...] | None:
+  """Returns the coordinates in `y = 3, x = 2`, in the order of their names."""
+  if not isinstance(answer, Collection):
+    return None
+  named = {item.sides[0]: _value(item) for item in answer.items if isinstance(item, Relation)}
+  values = [named.get(name) for name in _AXES[: len(answer.items)]]
+  known = tuple(value for value in values if value is not None)
+  return known if len(known) == len(answer.items) > 1 else None
 
 
 def _same_blanks(answer: Structure, gold: Blanks) -> bool:
@@ -252,8 +284,12 @@ def _same_relation(answer: Structure, gold: Relation) -> bool:
     return is_value and _same(answer, structures.read(last))
   if answer.signs != gold.signs:
     return False
-  if is_value and _label(answer.sides[0]) == _label(first):
-    return _same(structures.read(answer.sides[-1]), structures.read(last))
+  if is_value:
+    named, *_, value = answer.sides if structures.is_label(answer.sides[0]) else answer.sides[::-1]
+    if _label(named) == _label(first):
+      return _same(structures.read(value), structures.read(last))
+    if not structures.has_names(last):
+      return False  # An equation, still to be solved.
   if between:
     pairs = [tuple(map(structures.read, sides)) for sides in (answer.sides, gold.sides)]
     return _same_in_order(*pairs)

@@ -20,7 +20,7 @@ _COMMENT_LINE = re.compile(r'^[ \t]*+%.*+$', re.MULTILINE)
 # digit, a denial, another answer.
 _WINDOW = 48
 _BEFORE = re.compile(
-  r'(?:[-+/^*0-9±×<>]|[0-9]\.|\\(?:frac|sqrt)|[A-Za-z]\('
+  r'(?:[-+/^*0-9±×<>|]|[0-9]\.|\\(?:frac|sqrt)|[A-Za-z]\('
   r'|(?:\\(?:ne|neq|not|pm|mp|times|cdot|div|neg|log|ln|sin|cos|tan)|[=(,] *[-+]) *'
   r"|(?:\b(?:not|never|isn't|wasn't|than|cannot be|can't be|anything but|except)"
   r'|(?:wrong|incorrect) answer (?:is|of))\s*'
@@ -29,7 +29,7 @@ _BEFORE = re.compile(
   re.IGNORECASE,
 )
 _AFTER = re.compile(
-  r'[0-9_!]|[.,][0-9]|\^(?! *(?:\\circ|\{ *\\circ))|[-+/*]'
+  r'[0-9_!|]|[.,][0-9]|\^(?! *(?:\\circ|\{ *\\circ))|[-+/*]'
   r'|\\(?:pi|sqrt|[cdt]?frac(?! *\{ *\\text)|, ?[0-9]|times|cdot|div|pm|mp|ne|neq)(?![a-z])'
   r'| *(?:[-+/*]|\\(?:times|cdot|div|pm|mp|ne|neq)(?![a-z])) *(?:[0-9(\\]|[a-z](?![a-z]))'
   r'| *(?:hundred|thousand|million|billion|trillion|[百千万亿])'
@@ -37,6 +37,7 @@ _AFTER = re.compile(
   re.IGNORECASE,
 )
 _BOLD = re.compile(r'\*\*|__|(?<![\\A-Za-z0-9}])_|_(?=[\s.,]|\Z)')
+_PERCENT = re.compile(r'(?:\\[,! ]| )*\\?%')
 _FACTORIAL = re.compile(r'! *(?:\$|\\[)\]])')
 _OR = re.compile(r'[\s,]*(?:\\text\{)?\s*(?:or|或者?|/)[\s}]*', re.IGNORECASE)
 # Boxes in one block that write the same in other ways.
@@ -119,12 +120,15 @@ def _boxed(text: str, found: list[tags.Box], *, is_block: bool) -> str:
     return ''
   before = _strip(text[max(0, last.start - _WINDOW) : last.start])
   after = _strip(text[last.stop : last.stop + _WINDOW])
+  if before.endswith('{') and after.startswith('}'):
+    before, after = before.rstrip('{ '), after.lstrip('} ')  # As `{\boxed{5}}^2`.
   is_factor = _FACTORIAL.match(text, last.stop) is not None
   if last.is_part or is_factor or _BEFORE.search(before) or _AFTER.match(after):
     return ''
   inner = tags.boxes(last.content)
   is_twice = len(inner) == 1 and len(last.content.strip()) == inner[0].stop - inner[0].start
-  return inner[0].content if is_twice else last.content
+  content = inner[0].content if is_twice else last.content
+  return f'{content}%' if _PERCENT.match(after) and '%' not in content else content
 
 
 def _is_either(text: str, box: tags.Box, other: tags.Box) -> bool:

@@ -7,7 +7,7 @@ import functools
 import re
 
 from r1jax.rewards import equivalence, workers
-from r1jax.rewards.mathematics import notation, quantities, symbolic
+from r1jax.rewards.mathematics import notation, quantities, structures, symbolic
 from r1jax.text import tags
 
 # A formula as short as a name may be both in the question and the answer.
@@ -26,14 +26,27 @@ _LOWEST_TERMS = re.compile(
 )
 
 
+# A question about the form of an equation, or for a power.
+_FORM_ASKED = re.compile(
+  r'(?:slope|intercept|vertex|standard|point)[- ]\w* ?form|y *= *[ma](?:x|\()|solve .{1,40} for'
+  r'|in terms of|用.{1,12}表示',
+  re.IGNORECASE,
+)
+_POWER_ASKED = re.compile(
+  'power of|powers of|exponential form|index form|exponents?|in the form|幂|指数', re.IGNORECASE
+)
+
+
 def is_quoted(answer: str, gold: str, question: str) -> bool:
   """Returns whether an answer, equal to the gold answer, leaves undone what the question asks.
 
   It does if a formula of it stands in the question, and is not the gold answer's but for spelling
   and order; if the question has roots, and those of the answer could be made as simple as the gold
   answer's; if it is a number that the question writes in other figures than the gold answer, and
-  itself does so; or if it is a fraction that could be reduced, of two numbers of the question or
-  where that asks for lowest terms.
+  itself does so; if it is a fraction that could be reduced, of two numbers of the question or
+  where that asks for lowest terms; if it is an equation in another form than the gold answer's, and
+  the question asks for a form or says as much in an equation of its own; or if it is another power
+  than asked for.
 
   Args:
     answer: as extracted.
@@ -45,6 +58,8 @@ def is_quoted(answer: str, gold: str, question: str) -> bool:
   question = notation.normalise(question)
   answers, golds = equivalence.formulas(answer), equivalence.formulas(gold)
   try:
+    if _is_another_form(answer, gold, question) or _is_another_power(answer, golds, question):
+      return True
     if not answers:
       return _is_same_number(equivalence.bare(answer), equivalence.bare(gold), question)
     return any(_is_quoted_formula(formula, golds, question) for formula in answers)
@@ -71,6 +86,35 @@ def _is_same_number(answer: str, gold: str, question: str) -> bool:
   )
 
 
+def _is_another_form(answer: str, gold: str, question: str) -> bool:
+  """Returns whether an equation, equal to the gold's, is not in the form that is asked for."""
+  found, right = equivalence.relation(answer), equivalence.relation(gold)
+  if found is None or right is None or len(right.sides) != 2:
+    return False
+  is_equation = right.signs == ('=',)
+  orders = (found.sides, found.sides[::-1]) if is_equation else (found.sides,)
+  for sides in orders:
+    is_label = is_equation and structures.is_label(right.sides[0])
+    if all(
+      symbolic.same_form(answer=side, gold=gold_side) for side, gold_side in zip(sides, right.sides)
+    ) or (is_label and sides[0] == right.sides[0]):
+      return False
+  return _FORM_ASKED.search(question) is not None or any(
+    other.signs == right.signs
+    and symbolic.same_relation(answer=other.sides, gold=right.sides, is_ordered=not is_equation)
+    for other in _relations(question)
+  )
+
+
+def _is_another_power(answer: str, golds: list[str], question: str) -> bool:
+  """Returns whether a power of numbers is asked for, and this is none or one of another form."""
+  if len(golds) != 1 or '^' not in golds[0] or structures.has_names(golds[0]):
+    return False
+  if not _POWER_ASKED.search(question):
+    return False
+  return not symbolic.same_form(answer=equivalence.bare(answer), gold=golds[0])
+
+
 def _is_same(number: quantities.Quantity, gold: quantities.Quantity) -> bool:
   return quantities.equal(number, gold) or quantities.equal(gold, number)
 
@@ -92,6 +136,15 @@ def _is_quoted_formula(formula: str, golds: list[str], question: str) -> bool:
   if r'\sqrt' not in question or not golds:
     return False
   return all(symbolic.has_simpler_roots(answer=formula, gold=gold) for gold in golds)
+
+
+@functools.lru_cache(maxsize=256)
+def _relations(question: str) -> list[structures.Relation]:
+  """Returns the equations and inequalities of two sides in a question."""
+  texts = [match[match.lastindex or 0] for match in _FORMULA.finditer(question)]
+  short = [text for text in texts if len(text) <= _LONGEST_FORMULA][:_MOST_FORMULAS]
+  relations = [equivalence.relation(text) for text in short]
+  return [each for each in relations if each is not None and len(each.sides) == 2]
 
 
 @functools.lru_cache(maxsize=256)

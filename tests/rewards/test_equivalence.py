@@ -141,6 +141,20 @@ EQUAL = [
   ('B)', 'B'),
   (r'\textbf{(B) } 5', '5'),
   ('YES', 'Yes'),
+  # Other spellings.
+  (r'\frac{\pi}{3}\text{ rad}', r'\frac{\pi}{3}'),
+  (r'3+4\text{i}', '3+4i'),
+  ('∛2', r'\sqrt[3]{2}'),
+  ('ℝ', r'\mathbb{R}'),
+  ('No solutions', 'no solution'),
+  ('x=2,y=3', '(2,3)'),
+  ('y=3, x=2', '(2,3)'),
+  (r'x < -2 \lor x > 2', r'(-\infty,-2)\cup(2,\infty)'),
+  (r'\underline{\frac{1}{2}}', '1/2'),
+  (r'\fbox{5}', '5'),
+  (r'\frac12=0.5', '1/2'),
+  (r'\tbinom n2', r'\binom{n}{2}'),
+  ('5 = x', 'x = 5'),
 ]
 
 DIFFERENT = [
@@ -253,6 +267,19 @@ DIFFERENT = [
   (r'2 1/2+\sqrt3', r'\frac32+\sqrt3'),
   # Names and labels.
   ('(y=3,x=-2)', '(3,-2)'),
+  ('x=3,y=2', '(2,3)'),
+  ('x=2,z=3', '(2,3)'),
+  ('x=2,y=3', '[2,3]'),
+  ('x=2,y=3', '2'),
+  (r'\frac12=0.6', '1/2'),
+  ('0.6=0.5', '1/2'),
+  ('2+3=5', '5'),
+  # An equation still to be solved.
+  ('4x+6=26', 'x=5'),
+  ('2x-10=0', 'x=5'),
+  ('2x=10', 'x=5'),
+  ('x-5=0', 'x=5'),
+  ('2x=2\\sqrt{2}', 'x=\\sqrt{2}'),
   ('y=1;x=2', '1;2'),
   ('x=x^2', 'x^2'),
   ('2n=n', '2n'),

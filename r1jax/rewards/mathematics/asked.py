@@ -14,6 +14,7 @@ from r1jax.rewards.mathematics.structures import (
   Collection,
   Formula,
   Structure,
+  Words,
 )
 
 _WORD = re.compile('[a-z]+|[一-鿿]')
@@ -28,12 +29,67 @@ _PERCENT_ASKED = re.compile(
 )
 
 
+# What a question counts or measures, as in `how many square feet`, `in minutes?`.
+_MEASURED = re.compile(
+  r'how (?:many|much) ((?:[a-z]+ ){0,3}[a-z]+)|\bin ((?:[a-z]+ ){0,3}[a-z]+)(?=[?.,])'
+  r'|多少([一-鿿]{1,4})|几([一-鿿]{1,4})',
+  re.IGNORECASE,
+)
+_MORE = re.compile('(?:more|fewer|less|total|whole|additional|full) ', re.IGNORECASE)
+_ORDERED = re.compile(
+  r'\b(?:ascending|descending|increasing|decreasing|numerical|alphabetical|chronological) order'
+  r'|in order (?:from|of)\b|\bfrom (?:the )?(?:least|small|low|short|young|large|great|high|big'
+  r'|old|long|tall|light|heav|slow|fast|new|cheap)\w* to\b'
+  r'|从[小大低高短长少多轻重慢快][^。]{0,6}到|按[^。]{0,12}(?:顺序|排列)',
+  re.IGNORECASE,
+)
+
+
 def asks_for(question: str, formula: str) -> bool:
   """Returns whether a question asks for the value of a formula, as for `m+n`."""
   asked, formula = (notation.squeeze(notation.normalise(text)) for text in (question, formula))
   places = re.finditer(rf'(?<![A-Za-z0-9]){re.escape(formula)}(?![A-Za-z0-9^_])', asked)
   has_name = re.search('[A-Za-z]', formula) is not None
   return has_name and any(_ASKED.search(asked, 0, place.start()) for place in places)
+
+
+def in_order(gold: Structure, question: str) -> Structure:
+  """Returns a list of values as one whose order counts, if the question asks for an order."""
+  if not isinstance(gold, Collection) or gold.kind != 'set' or len(gold.items) < 2:
+    return gold
+  if not _ORDERED.search(question):
+    return gold
+  has_values = all(isinstance(item, quantities.Quantity | Formula | Words) for item in gold.items)
+  return Blanks(gold.items) if has_values else gold
+
+
+def is_in_another_unit(answer: Structure, gold: Structure, question: str) -> bool:
+  """Returns whether an answer is measured in a unit, and the question asks for other ones."""
+  match answer, gold:
+    case (
+      (quantities.Quantity(_, str(unit)) | Formula(_, str(unit))),
+      (quantities.Quantity(_, None) | Formula(_, None)),
+    ):
+      asked = _units_asked(question)
+      return unit != '%' and quantities.is_measure(unit) and bool(asked) and unit not in asked
+  return False
+
+
+def _units_asked(question: str) -> set[str]:
+  """Returns the units of measurement that a question asks for."""
+  units = set()
+  for match in _MEASURED.finditer(question):
+    words = _MORE.sub('', match[match.lastindex or 0])
+    ends = [place.start() for place in re.finditer(r'(?<=\w)(?= |$)', words)]
+    if not words.isascii():
+      ends = list(range(1, len(words) + 1))
+    # The longest that is a unit, as in `miles per hour does`.
+    for end in reversed(ends):
+      unit = quantities.read_unit(' ' + words[:end])
+      if unit and quantities.is_measure(unit):
+        units.add(unit)
+        break
+  return units
 
 
 def settle(answer: Structure, question: str, *, is_percentage: bool) -> Structure:

@@ -19,6 +19,7 @@ _WRAPPERS = re.compile(
   r'|\\\(((?:(?!\\[()]).)+)\\\)'
   r'|\\\[((?:(?!\\[\[\]]).)+)\\\]'
   r'|\\text\{([^{}]+)\}'
+  r'|\\(?:underline|fbox)\{((?:[^{}]|\{[^{}]*\})+)\}'
   r'|\*\*([^*]+)\*\*'
   r'|(.*[^.。])[.。]',
   re.DOTALL,
@@ -32,7 +33,9 @@ _CHARACTERS |= {
     '≤': r'\le ', '⩽': r'\le ', '≥': r'\ge ', '⩾': r'\ge ', '≠': r'\ne ', '∪': r'\cup ',
     '∩': r'\cap ', '∈': r'\in ', '∅': r'\emptyset ', '±': r'\pm ', '∓': r'\mp ', '°': r'^\circ ',
     '℃': '°C', '￥': '¥', '￡': '£', '、': ',', '⟨': r'\langle ', '⟩': r'\rangle ',
-    '\N{FRACTION SLASH}': '/', '\N{DIVISION SLASH}': '/', '\N{PRIME}': "'", '％': '%',
+    'ℝ': r'\mathbb{R} ', 'ℤ': r'\mathbb{Z} ', 'ℚ': r'\mathbb{Q} ', 'ℕ': r'\mathbb{N} ',
+    'ℂ': r'\mathbb{C} ', '％': '%', '\N{PRIME}': "'",
+    '\N{FRACTION SLASH}': '/', '\N{DIVISION SLASH}': '/',
   }.items()
 }  # fmt: skip
 _SCRIPTS = {'^': '⁰¹²³⁴⁵⁶⁷⁸⁹', '_': '₀₁₂₃₄₅₆₇₈₉'}
@@ -44,6 +47,7 @@ _SUBSCRIPT = re.compile('[₀₁₂₃₄₅₆₇₈₉]++')
 _ROOT = re.compile(
   r'(?:√|\\sqrt(?![A-Za-z])|(?<![\\A-Za-z])sqrt)\s*+([0-9]++|[A-Za-z](?![A-Za-z]))'
 )
+_CUBE_ROOT = re.compile(r'∛ ?(?:([0-9]++|[A-Za-z](?![A-Za-z]))|\(([^()]*)\))')
 _ROOT_OF = re.compile(r'(?:√|\\sqrt(?![A-Za-z])|(?<![\\A-Za-z])sqrt)\s*+\(([^()]*)\)')
 _NOTHING = re.compile(
   r'\\!|\\(?:left|right)\.'
@@ -73,6 +77,8 @@ _SYNONYMS = {
   'mid|vert': '|',
   '[lr]vert': '|',
   '(?:text)?degree': r'^{\\circ}',
+  'lor|vee': r'\\text{ or }',
+  'land|wedge': r'\\text{ and }',
   'varnothing': r'\\emptyset',
   '[lc]?dots': r'\\dots',
   'mathds|Bbb': r'\\mathbb',
@@ -84,7 +90,9 @@ _LETTER = re.compile(r'\\(?:math(?:rm|bf|it|sf|tt|normal)|boldsymbol|bm)\s*+\{\s
 _UPRIGHT = re.compile(r'\\(?:mathrm|mathbf|mathit|mathsf|mathtt|mathnormal)(?![A-Za-z])')
 _RAISED = re.compile(r'([\^_])\s*+([0-9]++|[A-Za-z]|\\circ(?![A-Za-z]))')
 _ARGUMENT = r'(?:\{([^{}]*)\}|([0-9A-Za-z]|\\pi(?![A-Za-z])))'
-_FRACTION = re.compile(rf'\\frac\s*+{_ARGUMENT}\s*+{_ARGUMENT}')
+_OF_TWO = re.compile(rf'(\\frac|\\binom)\s*+{_ARGUMENT}\s*+{_ARGUMENT}')
+# The imaginary unit, set upright; a word has no number before it.
+_UPRIGHT_I = re.compile(r'(?<=[-+0-9)}]) ?\\text\{ ?i ?\}|^\\text\{i\}$')
 _CIRCLED = re.compile(r'\\textcircled\{([1-9])\}')
 _PI = re.compile(r'(?<![\\A-Za-z])pi(?![A-Za-z])')
 # `2 1/2`, within a formula too; `{1 \over 2}`.
@@ -119,10 +127,12 @@ def normalise(text: str) -> str:
     text = macro.sub(to, text)
   text = _FUNCTION.sub(r'\\\1 ', _TEXT.sub(r'\\text', text))
   text = _ROOT_OF.sub(r'\\sqrt{\1}', _ROOT.sub(r'\\sqrt{\1}', _PI.sub(r'\\pi', text)))
+  text = _CUBE_ROOT.sub(lambda m: rf'\sqrt[3]{{{m[1] or m[2]}}}', text)
+  text = _UPRIGHT_I.sub('i', text)
   text = _CIRCLED.sub(lambda m: chr(ord('①') + int(m[1]) - 1), text)
   text = _MEMBER.sub(r'\\in \\mathbb{\1}', _CIRCLES.sub(r'\1,', text))
   text = _RAISED.sub(r'\1{\2}', text)
-  text = _OVER.sub(r'\\frac{\1}{\2}', _FRACTION.sub(_braced_fraction, text))
+  text = _OVER.sub(r'\\frac{\1}{\2}', _OF_TWO.sub(_braced, text))
   text = _MIXED.sub(r'\1\\frac{\2}{\3}', text)
   choice = _CHOICE.match(text)
   text = trim(text[choice.end() :] if choice else text)
@@ -161,6 +171,7 @@ def _vulgar(character: str) -> str:
   return ' ' + decomposed.replace(slash, '/') if slash in decomposed else character
 
 
-def _braced_fraction(match: re.Match[str]) -> str:
-  numerator, denominator = (part for part in match.groups() if part is not None)
-  return f'\\frac{{{numerator}}}{{{denominator}}}'
+def _braced(match: re.Match[str]) -> str:
+  """Returns a macro with both its arguments in braces."""
+  macro, first, second = (part for part in match.groups() if part is not None)
+  return f'{macro}{{{first}}}{{{second}}}'

@@ -29,6 +29,7 @@ _SPELLINGS = {
   '₹': ('rupee', 'rs', 'inr'),
   '%': ('percent', 'per cent'),
   '°': (r'^{\circ}', r'\circ', 'degree', 'deg', '度'),
+  'rad': ('radian', '弧度'),
   'mm': ('millimeter', 'millimetre', '毫米'),
   'cm': ('centimeter', 'centimetre', '厘米'),
   'dm': ('decimeter', 'decimetre', '分米'),

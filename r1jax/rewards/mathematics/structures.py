@@ -355,6 +355,11 @@ def mentions(text: str, name: str) -> bool:
   return re.search(rf'(?<![A-Za-z\\]){re.escape(name)}(?![A-Za-z])', text) is not None
 
 
+def has_names(text: str) -> bool:
+  """Returns whether a formula has names, of variables or functions, but for e and i."""
+  return re.search(r'(?<![A-Za-z\\])(?![ei](?![A-Za-z]))[A-Za-z]', text) is not None
+
+
 def is_label(text: str) -> bool:
   """Returns whether a text is what a value is given to, as the `f(x)` in `f(x) = 3`."""
   return _LABEL.fullmatch(text) is not None
@@ -424,7 +429,8 @@ def _words(text: str) -> Words | None:
   plain = plain.replace(' :', ':').replace(': ', ':')
   if _THREE.fullmatch(plain):
     return Words(plain) if plain.isalpha() else None
-  return Words(_DOT.sub('', plain.casefold()).replace('’', "'").strip(' \'"“”,!?！？:'))
+  plain = re.sub('^(no .*[a-z]{3})s$', r'\1', plain.casefold())  # No solutions, as no solution.
+  return Words(_DOT.sub('', plain).replace('’', "'").strip(' \'"“”,!?！？:'))
 
 
 def _formula(text: str) -> Formula:
