@@ -112,12 +112,12 @@ def against_others(name: str, rows: Sequence[Row], *, seed: int) -> tuple[int, l
 
 def solutions_missed(rows: Sequence[Row]) -> list[str]:
   """Returns the problems whose worked solution does not score 1."""
-  solved = [row for row in rows if row.solution and tags_box(row.solution)]
+  solved = [row for row in rows if row.solution and has_box(row.solution)]
   scores = _map(lambda row: accuracy.reward(row.problem, row.solution), solved)
   return [row.problem.id for row, score in zip(solved, scores) if not score]
 
 
-def tags_box(solution: str) -> bool:
+def has_box(solution: str) -> bool:
   """Returns whether a solution gives its answer in a box, as MATH's do."""
   return r'\boxed' in solution
 

@@ -85,7 +85,8 @@ def extract(response: str) -> str | None:
 
   What follows a block has no effect: that nothing should is the format's to say.
   """
-  final = _without_comments(tags.strip_reasoning(response))
+  # Without what a reader of HTML or LaTeX does not see.
+  final = _COMMENT_LINE.sub('', tags.without_comments(tags.strip_reasoning(response)))
   block = tags.answer_block(final)
   text = final if block is None else block
   if found := tags.boxes(text):
@@ -93,13 +94,6 @@ def extract(response: str) -> str | None:
   else:
     answer = _announced(text) or ('' if block is None else block)
   return answer.strip() or None
-
-
-def _without_comments(text: str) -> str:
-  """Returns a text without what a reader of HTML or LaTeX does not see."""
-  before, *after = text.split('<!--')
-  text = before + ''.join(part.partition('-->')[2] for part in after)
-  return _COMMENT_LINE.sub('', text)
 
 
 def _boxed(text: str, found: list[tags.Box], *, is_block: bool) -> str:

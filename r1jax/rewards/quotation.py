@@ -14,9 +14,6 @@ from r1jax.text import tags
 _SHORTEST_QUOTE = 3
 # Formulas of a question that are compared with the answer, and characters that they may have.
 _MOST_FORMULAS, _LONGEST_FORMULA = 12, 200
-_FORMULA = re.compile(
-  r'\$([^$]+)\$|\\\(((?:(?!\\[()]).)+)\\\)|\\\[((?:(?!\\[\[\]]).)+)\\\]', re.DOTALL
-)
 _SIDE = re.compile(r'=|,|\\(?:le|ge|ne|lt|gt)(?![A-Za-z])|<|>')
 _FIGURES = re.compile('[0-9.]+')
 _INTEGER = re.compile('-?[0-9]+')
@@ -141,18 +138,19 @@ def _is_quoted_formula(formula: str, golds: list[str], question: str) -> bool:
 @functools.lru_cache(maxsize=256)
 def _relations(question: str) -> list[structures.Relation]:
   """Returns the equations and inequalities of two sides in a question."""
-  texts = [match[match.lastindex or 0] for match in _FORMULA.finditer(question)]
-  short = [text for text in texts if len(text) <= _LONGEST_FORMULA][:_MOST_FORMULAS]
-  relations = [equivalence.relation(text) for text in short]
+  short = [text for text in _written(question) if len(text) <= _LONGEST_FORMULA]
+  relations = map(equivalence.relation, short[:_MOST_FORMULAS])
   return [each for each in relations if each is not None and len(each.sides) == 2]
 
 
 @functools.lru_cache(maxsize=256)
 def _formulas(question: str) -> list[str]:
   """Returns the formulas of a question, and the sides of its relations."""
-  found = dict[str, None]()
-  for match in _FORMULA.finditer(question):
-    for side in _SIDE.split(match[match.lastindex or 0]):
-      if _SHORTEST_QUOTE <= len(side.strip()) <= _LONGEST_FORMULA:
-        found[side.strip().rstrip('.')] = None
-  return list(found)[:_MOST_FORMULAS]
+  sides = [side.strip().rstrip('.') for text in _written(question) for side in _SIDE.split(text)]
+  short = [side for side in sides if _SHORTEST_QUOTE <= len(side) <= _LONGEST_FORMULA]
+  return list(dict.fromkeys(short))[:_MOST_FORMULAS]
+
+
+def _written(question: str) -> list[str]:
+  """Returns what stands as a formula in a question."""
+  return [match[match.lastindex or 0] for match in notation.FORMULA.finditer(question)]

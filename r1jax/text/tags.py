@@ -95,6 +95,15 @@ def reasoning(text: str) -> str:
   return thought.replace('<think>', '\n').replace('</think>', '\n').strip()
 
 
+def without_comments(text: str) -> str:
+  """Returns a text without the comments of HTML, which no reader sees.
+
+  Without one that is not closed and all that follows it, too.
+  """
+  before, *after = text.split('<!--')
+  return before + ''.join(part.partition('-->')[2] for part in after)
+
+
 def answer_block(text: str) -> str | None:
   """Returns the content of the last `<answer>...</answer>`, or None if there is none."""
   blocks = find_blocks(text, 'answer')

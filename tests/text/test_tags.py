@@ -32,12 +32,14 @@ HOSTILE = {
   'decimals': '1.1',
   'signs': '-',
   'spaces': ' ',
+  'comments': '<!--',
   'angles': '<',
 }
 FUNCTIONS = (
   tags.split_at_tags,
   lambda text: tags.find_blocks(text, 'answer'),
   tags.strip_reasoning,
+  tags.without_comments,
   tags.reasoning,
   tags.answer_block,
   tags.last_boxed,

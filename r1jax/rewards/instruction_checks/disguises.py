@@ -10,6 +10,7 @@ import re
 import unicodedata
 
 from r1jax.rewards.instruction_checks import wording
+from r1jax.text import tags
 
 # Letters that look like Latin ones and are no form of them to Unicode: Cyrillic, Greek, small
 # capitals, letters with a stroke or without their dot or serif, Armenian, Coptic, Cherokee, Lisu.
@@ -51,9 +52,8 @@ def show(text: str) -> str:
 
   `r*o*ck`, `<b>ro</b>ck`, `ro<!-- -->ck`, `[ro](a)ck` and `r&#111;ck` become `rock`.
   """
-  before, *after = text.split('<!--')
-  text = before + ''.join(part.partition('-->')[2] for part in after)
-  text = _TAG.sub('', _LINK.sub(r'\1', text.translate(_MARKS)))
+  text = tags.without_comments(text).translate(_MARKS)
+  text = _TAG.sub('', _LINK.sub(r'\1', text))
   return _ENTITY.sub(lambda entity: html.unescape(entity.group()), text)
 
 

@@ -13,11 +13,18 @@ from r1jax.text import tags
 # Layers such as `$\text{5}$.` around an answer; more of them are no answer but an attack.
 MAX_WRAPPERS = 8
 
-_WRAPPERS = re.compile(
+# A formula in a text, by what stands around it; one of the groups holds it.
+FORMULA = re.compile(
   r'\$\$((?:[^$\\]|\\.)++)\$\$'
   r'|\$((?:[^$\\]|\\.)++)\$'
   r'|\\\(((?:(?!\\[()]).)+)\\\)'
-  r'|\\\[((?:(?!\\[\[\]]).)+)\\\]'
+  r'|\\\[((?:(?!\\[\[\]]).)+)\\\]',
+  re.DOTALL,
+)
+# Words within a formula.
+TEXT = re.compile(r'\\text\{([^{}]*)\}')
+_WRAPPERS = re.compile(
+  rf'{FORMULA.pattern}'
   r'|\\text\{([^{}]+)\}'
   r'|\\(?:underline|fbox)\{((?:[^{}]|\{[^{}]*\})+)\}'
   r'|\*\*([^*]+)\*\*'

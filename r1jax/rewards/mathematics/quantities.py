@@ -10,6 +10,7 @@ import dataclasses
 import re
 from fractions import Fraction
 
+from r1jax.rewards.mathematics import notation
 from r1jax.text import tags
 
 # Digits that a number may have, written out; of more, equality takes long to tell.
@@ -107,7 +108,6 @@ _EXPONENT = re.compile(
   r'(?:\{ ?([-+]?[0-9]{1,4}) ?\}|([-+]?[0-9]{1,4}))(?![0-9])'
 )
 _RECURRING = re.compile(r'([0-9]{1,20})\.([0-9]{0,20})\\(?:overline|bar|dot)\{([0-9]{1,20})\}')
-_TEXT = re.compile(r'\\text\{([^{}]*)\}')
 _PERCENT = re.compile(r' ?(?:%|per ?cent)')
 # Characters of a number in a longer text.
 _WINDOW = 64
@@ -272,9 +272,9 @@ def read_unit(text: str) -> str | None:
     return None
   if bracketed := _IN_BRACKETS.fullmatch(text):
     text = f' {bracketed[1]}'
-  marked = _TEXT.search(text) is not None
+  marked = notation.TEXT.search(text) is not None
   apart = marked or text.startswith(' ')
-  text = ' '.join(_TEXT.sub(r' \1 ', text).split()).replace(' ^', '^').rstrip('.')
+  text = ' '.join(notation.TEXT.sub(r' \1 ', text).split()).replace(' ^', '^').rstrip('.')
   if (known := _UNITS.get(text)) and not (len(text) == 1 and text.isalpha() and text.isascii()):
     return known
   numerator, per, denominator = re.sub('(?:^| )per ', '/', text.lower()).partition('/')

@@ -149,7 +149,6 @@ _NO = re.compile('[Nn][Oo]|[A-Z][a-z]')
 # An item's thousands, before a name or root.
 _THOUSANDS_OF = re.compile(r'(?<![0-9.,])([1-9][0-9]{0,2}(?:,[0-9]{3})+)(?=[A-Za-z\\])')
 _MATRIX = re.compile(r'\\begin\{([pb]?matrix|array)\}(?:\{[lcr| ]+\})?(.*)\\end\{\1\}')
-_TEXT = re.compile(r'\\text\{([^{}]*)\}')
 # Times of day, and ratios.
 _CLOCK = re.compile(r'[0-9]{1,4}(?:(?: ?: ?[0-9]{1,4})+(?: *[apAP]\.?[mM]\.?)?| *[apAP]\.?[mM]\.?)')
 # In another base; its value would be that of the question.
@@ -421,7 +420,7 @@ def _words(text: str) -> Words | None:
     named = quantities.read(numeral[2])
     base = numeral[2] if named is None else named.value
     return Words(f'{numeral[1]} in base {base}'.casefold())
-  plain = ' '.join(_TEXT.sub(r' \1 ', text).split())
+  plain = ' '.join(notation.TEXT.sub(r' \1 ', text).split())
   if _NO.fullmatch(plain):
     return Words(plain.casefold())
   if _NOT_WORDS.search(plain) or not (_WORD.search(plain) or _CLOCK.fullmatch(plain)):
