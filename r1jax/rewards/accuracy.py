@@ -1,11 +1,11 @@
 r"""Accuracy reward: is the final answer right? (arXiv:2501.12948, section 2.2.2).
 
-Where the answer stands `final_answer` tells, what equals it `equivalence`, and what only repeats
-the question `quotation`.
+Where the answer stands `final_answer` tells, what equals it `equivalence`, what only repeats the
+question `quotation`, and what is not in the form that the question asks for `asked_form`.
 """
 
 from r1jax import structs
-from r1jax.rewards import equivalence, final_answer, quotation
+from r1jax.rewards import asked_form, equivalence, final_answer, quotation
 from r1jax.text import tags
 
 extract_answer = final_answer.extract
@@ -20,7 +20,9 @@ def reward(problem: structs.Problem, response: str) -> float:
   A formula of the question, given back as it stands there, is no answer, unless it is the gold
   answer but for spelling: what equals it by algebra was to be worked out. Nor is a number that the
   question writes in other figures, unless it has those of the gold answer: it was to be reduced or
-  converted. After a number the answer may name what is counted in a word of the question.
+  converted. Where the question asks for a form, as a fraction, a decimal, an expanded sum or an
+  equation of some kind, the answer must have it. After a number the answer may name what is counted
+  in a word of the question.
 
   Args:
     problem: with a gold answer that `check_gold` accepts.
@@ -32,7 +34,8 @@ def reward(problem: structs.Problem, response: str) -> float:
   answer = equivalence.value_asked(answer, question)
   if not equivalence.math_equal(answer, problem.gold, question=question):
     return 0.0
-  return float(not quotation.is_quoted(answer, problem.gold, question))
+  is_quoted = quotation.is_quoted(answer, problem.gold, question)
+  return float(not is_quoted and asked_form.is_asked(answer, problem.gold, question))
 
 
 def check_gold(gold: str) -> None:

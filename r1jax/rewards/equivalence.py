@@ -7,6 +7,7 @@ is still to be computed, such as the question's own `1/2+1/3`, does not equal 5/
 """
 
 import functools
+import re
 from collections.abc import Callable
 
 from r1jax.rewards import workers
@@ -62,18 +63,24 @@ def math_equal(answer: str, gold: str, *, question: str = '') -> bool:
     return False
   if max(len(answer), len(gold)) > MAX_LENGTH:
     return answer.strip() == gold.strip()
+  letter = notation.chosen(answer)
   answer, gold = (_normal(text) for text in (answer, gold))
   if not (_is_something(answer) and _is_something(gold)):
     return False
+  if letter and _CHOICE.fullmatch(gold):
+    return letter == gold
+  answer = asked.without_counted(answer, question)
   if notation.squeeze(answer) == notation.squeeze(gold):
     return True
   try:
     with symbolic.one_deadline():
       right, found = _structure(gold), _structure(answer)
       if not isinstance(right, Collection):
-        found = _single(found)
+        found = _single(asked.as_tuple(found, right, question))
       if question:
         if asked.is_in_another_unit(found, right, question):
+          return False
+        if asked.is_another_kind(found, question):
           return False
         found = asked.settle(found, question, is_percentage='%' in gold)
         right = asked.in_order(right, question)
@@ -86,8 +93,8 @@ def math_equal(answer: str, gold: str, *, question: str = '') -> bool:
 def value_asked(answer: str, question: str) -> str:
   """Returns the 12 of `m + n = 12` if the question asks for m + n; else the answer as it is."""
   structure = _structure(_normal(answer))
-  if isinstance(structure, Relation) and structure.signs == ('=',):
-    formula, value = structure.sides
+  if isinstance(structure, Relation) and set(structure.signs) == {'='}:
+    formula, *_, value = structure.sides
     return value if asked.asks_for(question, formula) else answer
   return answer
 
@@ -127,6 +134,8 @@ def check_readable(gold: str) -> None:
 
 
 _PI = r'\pi'
+# The letter of a choice.
+_CHOICE = re.compile('[A-H]')
 # Of integers that are written out for algebra.
 _MAX_BITS = 4 * quantities.MAX_DIGITS
 
@@ -224,8 +233,6 @@ def _written(quantity: quantities.Quantity) -> str:
 
 
 def _same_brackets(answer: Structure, gold: Bracketed) -> bool:
-  if (coordinates := _coordinates(answer)) is not None:
-    answer = Bracketed('(', coordinates, ')')
   if not isinstance(answer, Bracketed):
     return False
   same_kind = (answer.open, answer.close) == (gold.open, gold.close)
@@ -233,25 +240,23 @@ def _same_brackets(answer: Structure, gold: Bracketed) -> bool:
   return same_kind and same_name and _same_in_order(answer.items, gold.items)
 
 
-# Whose values are a point's in this order.
-_AXES = ('x', 'y', 'z')
-
-
-def _coordinates(answer: Structure) -> tuple[Structure, ...] | None:
-  """Returns the coordinates in `y = 3, x = 2`, in the order of their names."""
-  if not isinstance(answer, Collection):
-    return None
-  named = {item.sides[0]: _value(item) for item in answer.items if isinstance(item, Relation)}
-  values = [named.get(name) for name in _AXES[: len(answer.items)]]
-  known = tuple(value for value in values if value is not None)
-  return known if len(known) == len(answer.items) > 1 else None
-
-
 def _same_blanks(answer: Structure, gold: Blanks) -> bool:
   """Blanks may be separated by commas in an answer, in their order all the same."""
   if isinstance(answer, Collection) and answer.kind == 'set':
-    answer = Blanks(answer.items)
+    answer = Blanks(_without_one_name(answer.items))
   return isinstance(answer, Blanks) and _same_in_order(answer.items, gold.items)
+
+
+def _without_one_name(items: tuple[Structure, ...]) -> tuple[Structure, ...]:
+  """Returns the values of `x = 1, x = 2` or `x = 1, 2`, if they are given to one name."""
+  named = [item for item in items if isinstance(item, Relation)]
+  values = [_value(item) for item in named]
+  if len({item.sides[0] for item in named}) != 1 or None in values:
+    return items
+  return tuple(
+    value if isinstance(item, Relation) and (value := _value(item)) is not None else item
+    for item in items
+  )
 
 
 def _same_collection(answer: Structure, gold: Collection) -> bool:
@@ -327,6 +332,8 @@ def _formulas(structure: Structure) -> list[str]:
   match structure:
     case Formula(text):
       return [text]
+    case Relation(signs, _) if r'\in' in signs:
+      return []  # A set, as that of all integers, is no formula.
     case Relation(_, sides):
       return [formula for side in sides for formula in _formulas(structures.read(side))]
     case Matrix(rows):

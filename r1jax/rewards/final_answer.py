@@ -21,15 +21,16 @@ _COMMENT_LINE = re.compile(r'^[ \t]*+%.*+$', re.MULTILINE)
 _WINDOW = 48
 _BEFORE = re.compile(
   r'(?:[-+/^*0-9±×<>|]|[0-9]\.|\\(?:frac|sqrt)|[A-Za-z]\('
-  r'|(?:\\(?:ne|neq|not|pm|mp|times|cdot|div|neg|log|ln|sin|cos|tan)|[=(,] *[-+]) *'
-  r"|(?:\b(?:not|never|isn't|wasn't|than|cannot be|can't be|anything but|except)"
-  r'|(?:wrong|incorrect) answer (?:is|of))\s*'
+  r'|(?:\\(?:ne|neq|not|pm|mp|times|cdot|div|neg|log|ln|sin|cos|tan|lt|gt)'
+  r'|[=(,] *[-+]) *'
+  r"|(?:\b(?:not|never|isn't|wasn't|than|cannot be|can't be|anything but|except|negative"
+  r'|minus)|(?:wrong|incorrect) answer (?:is|of))\s*\}?\s*'
   r'|(?:不是|不为|不等于|并非)\s*'
   r'|(?:^|[ (=])-?[0-9.]+ *(?:or|或) *|[(\[][^()\[\]]*, *)\Z',
   re.IGNORECASE,
 )
 _AFTER = re.compile(
-  r'[0-9_!|]|[.,][0-9]|\^(?! *(?:\\circ|\{ *\\circ))|[-+/*]'
+  r'[0-9_!|]|k(?![A-Za-z])|[.,][0-9]|\^(?! *(?:\\circ|\{ *\\circ))|[-+/*]'
   r'|\\(?:pi|sqrt|[cdt]?frac(?! *\{ *\\text)|, ?[0-9]|times|cdot|div|pm|mp|ne|neq)(?![a-z])'
   r'| *(?:[-+/*]|\\(?:times|cdot|div|pm|mp|ne|neq)(?![a-z])) *(?:[0-9(\\]|[a-z](?![a-z]))'
   r'| *(?:hundred|thousand|million|billion|trillion|[百千万亿])'
@@ -37,7 +38,7 @@ _AFTER = re.compile(
   re.IGNORECASE,
 )
 _BOLD = re.compile(r'\*\*|__|(?<![\\A-Za-z0-9}])_|_(?=[\s.,]|\Z)')
-_PERCENT = re.compile(r'(?:\\[,! ]| )*\\?%')
+_PERCENT = re.compile(r'(?:\\[,! ]| )*(?:\\?%|(?:\\text\{ *)?per ?cent\b)', re.IGNORECASE)
 _FACTORIAL = re.compile(r'! *(?:\$|\\[)\]])')
 _OR = re.compile(r'[\s,]*(?:\\text\{)?\s*(?:or|或者?|/)[\s}]*', re.IGNORECASE)
 # Boxes in one block that write the same in other ways.

@@ -7,12 +7,13 @@ import dataclasses
 import re
 from fractions import Fraction
 
-from r1jax.rewards.mathematics import notation, quantities
+from r1jax.rewards.mathematics import notation, quantities, structures
 from r1jax.rewards.mathematics.structures import (
   Blanks,
   Bracketed,
   Collection,
   Formula,
+  Relation,
   Structure,
   Words,
 )
@@ -31,10 +32,23 @@ _PERCENT_ASKED = re.compile(
 
 # What a question counts or measures, as in `how many square feet`, `in minutes?`.
 _MEASURED = re.compile(
-  r'how (?:many|much) ((?:[a-z]+ ){0,3}[a-z]+)|\bin ((?:[a-z]+ ){0,3}[a-z]+)(?=[?.,])'
-  r'|多少([一-鿿]{1,4})|几([一-鿿]{1,4})',
+  r'how (?:many|much) (?!in\b)((?:[a-z]+ ){0,3}[a-z]+)|\bin ((?:[a-z]+ ){0,3}[a-z]+)(?=[?.,])'
+  r'|[多几]少?(?!时间)个?([一-鿿]{1,8})',
   re.IGNORECASE,
 )
+# The same in Chinese, written behind a number.
+_COUNTED = re.compile('(?:多少|几)个?([一-鿿]{1,8})')
+_BEHIND_NUMBER = re.compile(r'([0-9])(?:\\text\{)? ?([一-鿿]+)\}?$')
+# A point, or what else is written as a tuple; and one with names.
+_POINT_ASKED = re.compile(
+  r'point|coordinates|ordered|pair|triple|tuple|vert(?:ex|ices)|cent(?:er|re)|vector|intersect'
+  r'|system|solve|\([a-z] ?,|坐标|点|方程组|解',
+  re.IGNORECASE,
+)
+_NAMED_TUPLE = re.compile(r'\(([a-zA-Z](?: ?, ?[a-zA-Z])+)\)')
+_AXES = ('x', 'y', 'z')
+# What is left to be filled in, behind what is asked for.
+_BLANK = re.compile(r'\$? ?(?:=|等于|的?值?为|是)? ?\$? ?(?:\\?_|（ *）|\( *\)|\?|？|多少)')
 _MORE = re.compile('(?:more|fewer|less|total|whole|additional|full) ', re.IGNORECASE)
 _ORDERED = re.compile(
   r'\b(?:ascending|descending|increasing|decreasing|numerical|alphabetical|chronological) order'
@@ -50,7 +64,47 @@ def asks_for(question: str, formula: str) -> bool:
   asked, formula = (notation.squeeze(notation.normalise(text)) for text in (question, formula))
   places = re.finditer(rf'(?<![A-Za-z0-9]){re.escape(formula)}(?![A-Za-z0-9^_])', asked)
   has_name = re.search('[A-Za-z]', formula) is not None
-  return has_name and any(_ASKED.search(asked, 0, place.start()) for place in places)
+  return has_name and any(
+    _ASKED.search(asked, 0, place.start()) or _BLANK.match(asked, place.end()) for place in places
+  )
+
+
+def without_counted(answer: str, question: str) -> str:
+  """Returns a number without what the question counts in Chinese, as `48` of `48万元`."""
+  found = _BEHIND_NUMBER.search(answer)
+  is_counted = found is not None and any(
+    counted[1].startswith(found[2]) for counted in _COUNTED.finditer(question)
+  )
+  return answer[: found.end(1)] if found is not None and is_counted else answer
+
+
+def as_tuple(answer: Structure, gold: Structure, question: str) -> Structure:
+  """Returns `y = 3, x = 2` as a tuple, in the order of its names, where the gold answer is one.
+
+  The order is that of the question, as of `(a, b)`; of x, y and z it is known.
+  """
+  is_tuple = isinstance(gold, Bracketed) and (gold.open, gold.close, gold.name) == ('(', ')', None)
+  if not isinstance(answer, Collection) or not is_tuple:
+    return answer
+  if question and not _POINT_ASKED.search(question):
+    return answer
+  values = {
+    item.sides[0]: structures.read(item.sides[1])
+    for item in answer.items
+    if isinstance(item, Relation) and item.signs == ('=',)
+  }
+  if len(values) < len(answer.items) or len(values) < 2:
+    return answer
+  written = (names[1] for names in _NAMED_TUPLE.finditer(question))
+  orders = [tuple(re.findall('[a-zA-Z]', names)) for names in written] + [_AXES[: len(values)]]
+  order = next((order for order in orders if set(order) == set(values)), None)
+  return answer if order is None else Bracketed('(', tuple(values[name] for name in order), ')')
+
+
+def is_another_kind(answer: Structure, question: str) -> bool:
+  """Returns whether an answer is an inequality, and the question asks for a point."""
+  is_range = isinstance(answer, Bracketed) and answer.name is not None
+  return is_range and re.search('midpoint|coordinates|坐标', question, re.IGNORECASE) is not None
 
 
 def in_order(gold: Structure, question: str) -> Structure:
@@ -71,7 +125,10 @@ def is_in_another_unit(answer: Structure, gold: Structure, question: str) -> boo
       (quantities.Quantity(_, None) | Formula(_, None)),
     ):
       asked = _units_asked(question)
-      return unit != '%' and quantities.is_measure(unit) and bool(asked) and unit not in asked
+      is_measured = (
+        quantities.is_measure(unit) and bool(asked) and not {unit, unit.partition('/')[0]} & asked
+      )
+      return is_measured and not (unit == '%' and _PERCENT.search(question))
   return False
 
 

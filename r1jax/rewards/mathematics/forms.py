@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import sympy
+from sympy.functions.elementary.trigonometric import TrigonometricFunction
 
 UNEVALUATED = (sympy.Integral, sympy.Sum, sympy.Product, sympy.Limit, sympy.Derivative)
 # What the parser works out at once, so that it has to be counted in the text.
@@ -17,9 +18,14 @@ WORKED_OUT = (r'\binom', r'e^{\ln')
 
 
 def form(formula: sympy.Expr) -> tuple:
-  """Returns a formula's terms and factors in one order, sums of sums and factors of 1 resolved."""
+  """Returns a formula's terms and factors in one order, sums of sums and numbers as one."""
   if isinstance(formula, sympy.Mul):
-    parts = [factor for factor in factors(formula) if factor != 1]
+    every = factors(formula)
+    number = math.prod(factor for factor in every if factor.is_rational)
+    parts = [factor for factor in every if not factor.is_rational]
+    parts += [] if number == 1 and parts else [sympy.sympify(number)]
+    if len(parts) == 1:
+      return form(parts[0])
   elif isinstance(formula, sympy.Add):
     parts = terms(formula)
   else:
@@ -36,12 +42,28 @@ def terms(formula: sympy.Expr) -> list[sympy.Expr]:
 
 
 def unsimplified_roots(formula: sympy.Expr) -> int:
-  """Returns how many roots of numbers hold a power, as that of 8 or 1/4, or stand below a line."""
+  """Returns how many roots hold a power, as that of 8, 1/4 or x^3, or stand below a line."""
   return sum(
-    (is_root(node) and not isinstance(node.func(*node.args), sympy.Pow)) or has_root_below(node)
+    holds_power(node) or has_root_below(node)
     for node in sympy.preorder_traversal(formula)
     if isinstance(node, sympy.Expr)
   )
+
+
+def holds_power(node: sympy.Expr) -> bool:
+  """Returns whether a node is a root of which something can be taken out."""
+  if is_root(node):
+    return not isinstance(node.func(*node.args), sympy.Pow)
+  base, power = base_and_power(node)
+  if not (power.is_Rational and not power.is_Integer and isinstance(base, sympy.Mul | sympy.Pow)):
+    return False
+  for factor in factors_of(base):
+    times = base_and_power(factor)[1]
+    if times.is_Integer and times >= power.q:
+      return True
+    if factor.is_Integer and not isinstance(sympy.root(factor, power.q), sympy.Pow):
+      return True
+  return False
 
 
 def has_root_below(node: sympy.Expr) -> bool:
@@ -90,10 +112,12 @@ def undone(node: sympy.Expr) -> int:
     return undone_sum(node)
   if isinstance(node, sympy.Mul):
     return undone_product(node)
-  if isinstance(node, sympy.Pow):
-    base, exponent = node.args
+  if isinstance(node, sympy.Pow | sympy.exp):
+    base, exponent = node.args if isinstance(node, sympy.Pow) else (sympy.E, node.args[0])
     if is_reciprocal(node):
       return 0
+    if base == sympy.E and (turns := attempt(lambda: exponent / (sympy.I * sympy.pi))):
+      return 1 + bool(abs(turns) >= 2) if turns.is_rational else 0
     if exponent == 1 or (exponent.is_Integer and exponent > 1 and can_be_raised(base)):
       return 1
     if exponent == -1 and any(is_inverse(factor) for factor in factors_of(base)):
@@ -128,12 +152,30 @@ def can_be_raised(base: sympy.Expr) -> bool:
 
 
 def undone_sum(node: sympy.Add) -> int:
-  """Returns how many terms could be added up: of numbers, imaginary numbers, like terms."""
+  """Returns how many terms could be added up: of numbers, imaginary numbers, like terms.
+
+  With them the multiples of sums, which have to be multiplied out before.
+  """
   terms = [part for arg in node.args for part in signed_terms(arg)]
   kinds = [
     sympy.S.One if is_number(term) and not term.has(sympy.I) else like(term) for term in terms
   ]
-  return len(kinds) - len(set(kinds)) + sum(bool(term == 0) for term in terms)
+  multiples = sum(map(is_multiple_of_sum, terms))
+  return len(kinds) - len(set(kinds)) + sum(bool(term == 0) for term in terms) + multiples
+
+
+def is_multiple_of_sum(term: sympy.Expr) -> bool:
+  """Returns whether a term is a whole number times a sum, as 3(x + 2)."""
+  every = factors_of(term)
+  numbers = [factor for factor in every if factor.is_rational]
+  sums = [factor for factor in every if isinstance(factor, sympy.Add)]
+  is_whole = abs(math.prod(numbers)) != 1 and all(number.is_Integer for number in numbers)
+  return len(sums) == 1 and len(every) == len(numbers) + 1 and is_whole
+
+
+def sums_to_multiply(formula: sympy.Expr) -> int:
+  """Returns how many products are a whole number times a sum."""
+  return sum(is_multiple_of_sum(part) for part in parts(formula))
 
 
 def signed_terms(node: sympy.Expr) -> list[sympy.Expr]:
@@ -147,8 +189,7 @@ def signed_terms(node: sympy.Expr) -> list[sympy.Expr]:
 
 def like(term: sympy.Expr) -> sympy.Expr:
   """Returns a term without its numbers: terms of which this is the same can be added."""
-  factors = [factor for factor in sympy.Mul.make_args(term) if not factor.is_rational]
-  return sympy.Mul(*factors)
+  return sympy.Mul(*(factor for factor in factors_of(term) if not factor.is_rational))
 
 
 def undone_product(node: sympy.Mul) -> int:
@@ -161,8 +202,9 @@ def undone_product(node: sympy.Mul) -> int:
     above.remove(sympy.S.One)
   imaginary = above.count(sympy.I)
   complexes = sum(isinstance(factor, sympy.Add) for factor in above)
-  bases = [factor.args[0] if isinstance(factor, sympy.Pow) else factor for factor in every]
-  names = [base for base in bases if base.is_Symbol]
+  bases = [base_and_power(factor)[0] for factor in every]
+  raised = {base for base, power in map(base_and_power, every) if power.free_symbols}
+  names = [base for base in bases if base.is_Symbol or base == sympy.pi or base in raised]
   groups = (
     len(above) - imaginary - above.count(sympy.S.NegativeOne),
     imaginary,
@@ -170,17 +212,37 @@ def undone_product(node: sympy.Mul) -> int:
     sum(map(is_root, every)),
     sum(bool(factor.is_Rational and factor < 0) for factor in every),
   )
-  reducible = sum(bool(sympy.gcd(n, m.args[0]) > 1) for n in above if n.is_Integer for m in below)
   return (
     sum(max(0, group - 1) for group in groups)
     + above.count(sympy.S.One)
     + above.count(sympy.S.Zero)
     + sum(factor.is_Pow and factor.args[0] == 1 for factor in every)
     + min(imaginary, complexes)
-    + reducible
+    + is_reducible(every)
     + len(names)
     - len(set(names))
   )
+
+
+def is_reducible(factors: list[sympy.Expr]) -> bool:
+  """Returns whether a number could be cancelled, as in (4x - 2)/2."""
+  above = [factor for factor in factors if not is_inverse(factor)]
+  below = [base ** (-power) for base, power in map(base_and_power, factors) if power.is_negative]
+  return bool(math.gcd(content(above), content(below)) > 1)
+
+
+def content(factors: list[sympy.Expr]) -> int:
+  """Returns the whole number that divides a product: of sums what divides all their terms."""
+  number = sympy.S.One
+  for factor in factors:
+    if factor.is_Rational:
+      number *= factor
+    elif any(
+      isinstance(part, sympy.Add | sympy.Mul) for part in (factor, base_and_power(factor)[0])
+    ):
+      found = attempt(lambda each=factor: sympy.expand(each).as_content_primitive()[0])
+      number *= found if found is not None and found.is_Rational else 1
+  return abs(int(number.p)) or 1
 
 
 def is_root(node: sympy.Expr) -> bool:
@@ -230,9 +292,7 @@ def is_of_the_form(a: sympy.Expr, g: sympy.Expr) -> bool:
 
 def products(formula: sympy.Expr) -> int:
   """Returns how many products in a formula could be expanded."""
-  return sum(
-    is_product(node) for node in sympy.preorder_traversal(formula) if isinstance(node, sympy.Expr)
-  )
+  return sum(map(is_product, parts(formula)))
 
 
 def factored(formula: sympy.Expr) -> set[frozenset]:
@@ -257,13 +317,18 @@ def below_lines(formula: sympy.Expr) -> set[sympy.Expr]:
   every = factors_of(formula)
   below = [factor for factor in every if is_inverse(factor) and factor.args[0].free_symbols]
   line = primitive(sympy.Mul(*(base ** (-power) for base, power in map(base_and_power, below))))
-  named = [part for part in factors_of(line) if base_and_power(part)[0].free_symbols]
+  named = [part for part in factors_of(line) if is_named(base_and_power(part)[0])]
   found = {sympy.Mul(*named)} if named else set()
   for factor in every:
     inner = factor.args[:1] if factor in below else factor.args if factor is formula else [factor]
     for part in inner:
       found |= below_lines(part) if isinstance(part, sympy.Expr) else set()
   return found
+
+
+def is_named(base: sympy.Expr) -> bool:
+  """Returns whether it has names, and is no function of an angle: 1/cos x is sec x."""
+  return bool(base.free_symbols) and not isinstance(base, TrigonometricFunction)
 
 
 def depth_of_roots(formula: sympy.Expr) -> int:
@@ -289,8 +354,8 @@ def primitive(formula: sympy.Expr) -> sympy.Expr:
 def is_product(formula: sympy.Expr) -> bool:
   """Returns whether a formula is a product of factors with variables, one of them a sum."""
   count, has_sum = 0, False
-  for factor in sympy.Mul.make_args(formula):
-    base, power = factor.args if isinstance(factor, sympy.Pow) else (factor, sympy.S.One)
+  for factor in factors_of(formula):
+    base, power = base_and_power(factor)
     if not factor.free_symbols or power.could_extract_minus_sign():
       continue
     count += int(power) if power.is_Integer else 1
@@ -303,14 +368,19 @@ def is_factored_less(a: sympy.Expr, g: sympy.Expr) -> bool:
   if not is_product(g):
     return False
   (factors_a, number_a), (factors_g, number_g) = count_factors(a), count_factors(g)
-  return factors_a < factors_g or (abs(number_a) == 1 != abs(number_g))
+  return factors_a < factors_g or not is_same_size(number_a, number_g)
+
+
+def is_same_size(a: sympy.Expr, b: sympy.Expr) -> bool:
+  """Returns whether two numbers are the same but for their sign."""
+  return attempt(lambda: sympy.simplify(a**2 - b**2) == 0) is True
 
 
 def count_factors(product: sympy.Expr) -> tuple[int, sympy.Expr]:
   """Returns how many factors have variables, each as often as it stands, and the number before."""
   count, number = 0, sympy.S.One
   for factor in factors_of(product):
-    power = factor.args[1] if isinstance(factor, sympy.Pow) else sympy.S.One
+    power = base_and_power(factor)[1]
     if not factor.free_symbols:
       number *= factor
     elif power.is_Integer and power > 0:

@@ -64,8 +64,15 @@ _NOTHING = re.compile(
 _CHOICE = re.compile(r'(?:\\text\{ ?\([A-H]\) ?\}|\([A-H]\) ) ?(?=[^ ])')
 # `B)` and `B.`.
 _LETTERED = re.compile(r'([A-H])[).]')
+# The same before what the choice says.
+_CHOSEN = re.compile(
+  r'[\s$*]*+(?:\\(?:text|mathrm|mathbf|textbf|textrm|textup)\{)?[\s*]*+'
+  r'(?:\(([A-H])\)|([A-H])[.):：](?=[\s$\\}*]))'
+)
+# A condition in brackets behind a formula.
+_CONDITION = re.compile(r' ?\(([a-z] ?\\in ?[^()]+)\)$')
 # A set of numbers; after a sign of membership its letter may stand bare.
-_MEMBER = re.compile(r'\\in ?([NZQRC])(?![A-Za-z])')
+_MEMBER = re.compile(r'\\in ?(?:\\mathbb ?\{?)?([NZQRC])\}?(?![A-Za-z])')
 _CIRCLES = re.compile(r'([①-⑳]) ?(?=[①-⑳])')
 # `\,` between groups of digits is a separator of thousands and stays.
 _SPACE = re.compile(
@@ -141,10 +148,17 @@ def normalise(text: str) -> str:
   text = _RAISED.sub(r'\1{\2}', text)
   text = _OVER.sub(r'\\frac{\1}{\2}', _OF_TWO.sub(_braced, text))
   text = _MIXED.sub(r'\1\\frac{\2}{\3}', text)
+  text = _CONDITION.sub(r', \1', text)
   choice = _CHOICE.match(text)
   text = trim(text[choice.end() :] if choice else text)
   text = text.removeprefix('=').lstrip()  # `= 5`, after what was asked for.
   return lettered[1] if (lettered := _LETTERED.fullmatch(text)) else text
+
+
+def chosen(text: str) -> str | None:
+  """Returns the letter of a choice that a text begins with, as in `(C) Parabola`."""
+  match = _CHOSEN.match(text)
+  return match and (match[1] or match[2])
 
 
 def trim(text: str) -> str:
@@ -156,6 +170,11 @@ def trim(text: str) -> str:
       break
     text = wrapped[wrapped.lastindex or 0].strip()
   return text
+
+
+def formulas(text: str) -> list[str]:
+  """Returns what stands as a formula in a text."""
+  return [match[match.lastindex or 0] for match in FORMULA.finditer(text)]
 
 
 def squeeze(text: str) -> str:

@@ -28,6 +28,7 @@ _SPELLINGS = {
   '¥': ('yuan', 'rmb', 'cny', '元', '块', '块钱', '人民币'),
   '£': ('pound sterling', 'gbp', '英镑'),
   '₹': ('rupee', 'rs', 'inr'),
+  '¢': ('cent', '美分'),
   '%': ('percent', 'per cent'),
   '°': (r'^{\circ}', r'\circ', 'degree', 'deg', '度'),
   'rad': ('radian', '弧度'),
@@ -48,13 +49,13 @@ _SPELLINGS = {
   't': ('ton', 'tonne', '吨'),
   'l': ('liter', 'litre', '升'),
   'ml': ('milliliter', 'millilitre', '毫升'),
-  's': ('second', 'sec', '秒', '秒钟'),
-  'min': ('minute', '分', '分钟'),
-  'h': ('hour', 'hr', '小时', '时'),
+  's': ('second', 'sec', 'secs', '秒', '秒钟'),
+  'min': ('minute', 'mins', '分', '分钟'),
+  'h': ('hour', 'hr', 'hrs', '小时', '时'),
   'day': ('天', '日'),
   'week': ('周', '星期'),
   'month': ('月', '个月'),
-  'year': ('yr', '年'),
+  'year': ('yr', 'yrs', '年'),
   'person': ('people', '人'),
   'unit': (),
 }
@@ -68,8 +69,8 @@ _NO_UNITS = frozenset(
     a about above all almost am an and any approximately are around at be below billion but by
     correct cos cosh cubed double doubled dozen eighth eleventh else exp factorial false fewer
     fifth for fourth from gcd greater half halve hundred hundredth if in incorrect into is it
-    lcm least less lim log max maybe million min minus mod most negative ninth no none nor not
-    off on or out over pi plus pm possibly quarter recurring repeating root seventh sin sinh
+    lcm least less lim max maybe million min minus mod most negative ninth no none nor not
+    off on or out over pi plus pm possibly recurring repeating root seventh sin sinh
     sixth smaller some sqrt squared tan tanh tenth than the then there third thousand thousandth
     to trillion triple true twelfth twentieth twice under up was were wrong yes
     """,
@@ -108,12 +109,15 @@ _EXPONENT = re.compile(
   r'(?:\{ ?([-+]?[0-9]{1,4}) ?\}|([-+]?[0-9]{1,4}))(?![0-9])'
 )
 _RECURRING = re.compile(r'([0-9]{1,20})\.([0-9]{0,20})\\(?:overline|bar|dot)\{([0-9]{1,20})\}')
+_FIGURES = re.compile(r'[0-9]++(?:\.[0-9]*+)?|\.[0-9]++')
 _PERCENT = re.compile(r' ?(?:%|per ?cent)')
 # Characters of a number in a longer text.
 _WINDOW = 64
 # As in `12 (apples)`.
 _IN_BRACKETS = re.compile(r' ?(?:\\text\{ ?)?\(([^()]*)\)(?: ?\})?')
 _POWER = re.compile(r'\^\{([23])\}$')
+# As in `miles per hour`, `hours a week`, `千米每小时`.
+_PER = re.compile('(?:^| )(?:per|an?) |每')
 _CHINESE = re.compile('[一-鿿]{1,4}')
 
 
@@ -203,6 +207,15 @@ def find(text: str) -> list[tuple[str, Quantity]]:
   return found
 
 
+def figures(text: str) -> list[str]:
+  """Returns the numbers in a text as they are written, without zeros that change nothing."""
+  found = _FIGURES.findall(_bare(text))
+  return [
+    (figure.rstrip('0').rstrip('.') if '.' in figure else figure).lstrip('0') or '0'
+    for figure in found
+  ]
+
+
 def _comes_out_even(text: str) -> bool:
   """Returns whether a text begins with a division that leaves nothing, but by 1."""
   found = _FRACTION.match(text) or _SLASHED.match(text)
@@ -277,7 +290,7 @@ def read_unit(text: str) -> str | None:
   text = ' '.join(notation.TEXT.sub(r' \1 ', text).split()).replace(' ^', '^').rstrip('.')
   if (known := _UNITS.get(text)) and not (len(text) == 1 and text.isalpha() and text.isascii()):
     return known
-  numerator, per, denominator = re.sub('(?:^| )per ', '/', text.lower()).partition('/')
+  numerator, per, denominator = _PER.sub('/', text.lower()).partition('/')
   # In `km/h` the h is no variable, nor is any letter in ` m/s`.
   marked = marked or (bool(per) and (len(numerator) > 1 or apart))
   measure = '' if per and not numerator else _measure(numerator, marked, apart)
@@ -307,7 +320,7 @@ def _measure(text: str, marked: bool, apart: bool) -> str | None:
   most = MAX_UNIT_WORDS + 2 * ('of' in words[1:-1])
   if not 1 <= len(words) <= most or words[0] == 'of' or words[-1] == 'of':
     return None
-  if not all(word == 'of' or _is_unit(word, marked, apart) for word in words):
+  if not all(word == 'of' or _is_unit(word, marked, apart, bool(power)) for word in words):
     return None
   return (
     ' '.join(_UNITS.get(word) or _UNITS.get(singular(word)) or singular(word) for word in words)
@@ -315,9 +328,9 @@ def _measure(text: str, marked: bool, apart: bool) -> str | None:
   )
 
 
-def _is_unit(word: str, marked: bool, apart: bool) -> bool:
-  """Returns whether a word can be a unit, or what is counted."""
-  if word in _NO_UNITS or singular(word) in _NO_UNITS:
+def _is_unit(word: str, marked: bool, apart: bool, is_raised: bool) -> bool:
+  """Returns whether a word can be a unit, or what is counted; `in^2` are square inches."""
+  if not is_raised and (word in _NO_UNITS or singular(word) in _NO_UNITS):
     return False
   if not word.isascii():
     is_noun = bool(_CHINESE.fullmatch(word)) and not _NO_CHINESE_UNITS & set(word)
@@ -327,7 +340,7 @@ def _is_unit(word: str, marked: bool, apart: bool) -> bool:
     return (marked and word in _UNITS) or (apart and word in _LETTERS)
   if word in _UNITS or singular(word) in _UNITS:
     return True
-  return word.isalpha() and apart and (marked or len(word) > 2)
+  return word.replace('-', '').isalpha() and apart and (marked or len(word) > 2)
 
 
 def singular(word: str) -> str:

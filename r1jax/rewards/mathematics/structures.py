@@ -111,8 +111,8 @@ _CLOSING = {')': ')', ']': ']', r'\}': r'\}', r'\rangle': '>', '}': '}', r'\end'
 # These close nothing but their own kind; of the others an interval may mix two.
 _STRICT = {'{': '}', 'begin': 'begin', r'\{': r'\}', '<': '>'}
 _AND = re.compile(
-  r',? *(?:\\text\{ *(?:,? *(and)|,? *or|(和)|或) *\}'
-  r'|(?<![A-Za-z\\])(?:(and)|or)(?![A-Za-z])|或|(和)) *'
+  r',? *(?:\\text\{ *(?:,? *(and)|,? *or|(和|且)|或) *\}'
+  r'|(?<![A-Za-z\\])(?:(and)|or)(?![A-Za-z])|或|(和|且)) *'
 )
 _SIGNS = {
   '=': '=', '<': '<', r'\lt': '<', '>': '>', r'\gt': '>', r'\le': r'\le', r'\ge': r'\ge',
@@ -123,10 +123,14 @@ _NAME = re.compile(
   r"(?:[A-Za-z](?![A-Za-z])|\\(?:alpha|beta|gamma|delta|theta|lambda|mu|phi|omega))(?:_\{\w+\})?'*"
 )
 _ARGUMENTS = r"\((?:[A-Za-z]|[0-9]{1,6})'?(?: ?[,|] ?(?:[A-Za-z]|[0-9]{1,6})'?){0,3}\)"
-# What a value is given to: `x`, `f(x)`, `AB`, `\angle ABC`, `|CD|`, `P(A|B)`, `\text{area}`.
+# What a value is given to: `x`, `f(x)`, `f^{-1}(x)`, `AB`, `\angle ABC`, `|CD|`, `P(A|B)`,
+# `\text{area}`.
 _LABEL = re.compile(
   rf"(?:{_NAME.pattern}|(?-i:(?!NOT?\b)[A-Z]{{1,3}}))(?:_\{{\w+\}}|'|{_ARGUMENTS})*"
   r'|\|(?-i:[A-Z]{1,2} ?[A-Z]?)\|'
+  rf'|{_NAME.pattern}\^\{{-1\}}(?:{_ARGUMENTS})?'
+  rf'|\( ?[a-z] ?\\circ ?[a-z] ?\)(?:{_ARGUMENTS})?'
+  r'|(?-i:P) ?\([^()=]{1,40}\)|(?-i:[SV])_\{[^{}=]{1,40}\}'
   r'|\\(?:angle|triangle|overline|vec|widehat|overrightarrow) ?\{?(?-i:[A-Z]{1,3})\}?'
   r'|\\(?:sin|cos|tan|cot) ?(?:\\angle ?)?(?-i:[A-Z]{1,3})'
   rf'|\( ?{_NAME.pattern}(?: ?, ?{_NAME.pattern}){{1,3}} ?\)'
@@ -148,7 +152,11 @@ _COMMA_AMONG = re.compile(r'\([^()]*,[^()]*\)')
 _NO = re.compile('[Nn][Oo]|[A-Z][a-z]')
 # An item's thousands, before a name or root.
 _THOUSANDS_OF = re.compile(r'(?<![0-9.,])([1-9][0-9]{0,2}(?:,[0-9]{3})+)(?=[A-Za-z\\])')
-_MATRIX = re.compile(r'\\begin\{([pb]?matrix|array)\}(?:\{[lcr| ]+\})?(.*)\\end\{\1\}')
+_MATRIX = re.compile(
+  r'(?P<times>.*?)\\begin\{(?P<kind>[pb]?matrix|array)\}(?:\{[lcr| ]+\})?(?P<rows>.*)'
+  r'\\end\{(?P=kind)\}'
+)
+_CASES = re.compile(r'\\begin\{cases\}(.*)\\end\{cases\}')
 # Times of day, and ratios.
 _CLOCK = re.compile(r'[0-9]{1,4}(?:(?: ?: ?[0-9]{1,4})+(?: *[apAP]\.?[mM]\.?)?| *[apAP]\.?[mM]\.?)')
 # In another base; its value would be that of the question.
@@ -156,6 +164,10 @@ _NUMERAL = re.compile(
   r'\(?(-? ?[0-9][0-9A-Fa-f]*(?:\.[0-9A-Fa-f]+)?)\)?_\{(?:\\text\{)? *([0-9]+|[a-z]+) *\}?\}'
 )
 _UNIT = re.compile(r'(?: +[A-Za-z]{2,20}+| *\\text\{[^{}]*\})(?:\^\{[23]\})?$')
+# `4:30pm`, `9:00 a.m.`; `June 20th`; `a circle`.
+_HOUR = re.compile(r'([0-9]{1,2})(:[0-9]{2})? ?([apAP])\.?[mM]\.?(?![A-Za-z])')
+_ORDINAL_DAY = re.compile(r'(?<=[a-z] )([0-9]{1,2})(?:st|nd|rd|th)(?![a-z])')
+_ARTICLE = re.compile('^(?:an?|the) (?=[a-z]{3})')
 # Of an abbreviation, as in `p.m.`; not that of 1.5.
 _DOT = re.compile(r'(?<![0-9])\.|\.(?![0-9])')
 _WORD = re.compile(r'[A-Za-z]{3}|[^\W\d_a-zA-Z]')
@@ -178,7 +190,8 @@ def read(text: str, *, depth: int = 0) -> Structure:
     return quantity
   if len(text) > MAX_LENGTH or depth > MAX_DEPTH or (outline := _outline(text)) is None:
     return Formula(text)
-  for reader in (_blanks, _list, _either_sign, _union, _relation, _reals, _bracketed, _matrix):
+  readers = (_cases, _blanks, _list, _either_sign, _union, _relation, _reals, _bracketed, _matrix)
+  for reader in readers:
     if (structure := reader(text, outline, depth)) is not None:
       return structure
   return _words(text) or _formula(text)
@@ -227,6 +240,18 @@ def _items(parts: list[str], depth: int) -> tuple[Structure, ...] | None:
   return tuple(read(part, depth=depth + 1) for part in parts)
 
 
+def _values(parts: list[str], depth: int) -> tuple[Structure, ...] | None:
+  r"""Returns the same for members of a set, of which `1 \pm 2` is two."""
+  items = _items(parts, depth)
+  if items is None:
+    return None
+  values = list[Structure]()
+  for part, item in zip(parts, items):
+    is_two = r'\pm' in part or r'\mp' in part
+    values += item.items if is_two and isinstance(item, Collection) else [item]
+  return tuple(values)
+
+
 def _blanks(text: str, outline: list[_Place], depth: int) -> Structure | None:
   parts = _split(text, outline, (';',))
   items = _items(parts, depth) if len(parts) > 1 else None
@@ -242,8 +267,11 @@ def _list(text: str, outline: list[_Place], depth: int) -> Structure | None:
       return None
     text, outline = plain, joined
   parts = _split(text, outline, (',',))
-  items = _items(parts, depth) if len(parts) > 1 else None
-  if items and all(_is_region(item) for item in items):
+  items = _values(parts, depth) if len(parts) > 1 else None
+  if items and (without := _all_but_these(parts, depth)) is not None:
+    return without
+  is_either = bool(conjunctions) and not any(conjunctions)
+  if items and all(_is_region(item) or (is_either and _is_range(item)) for item in items):
     # `x < 1 or x > 2`; but `x > 1 and x < 2` is what both allow, and so is `x > 1, y < 2`.
     names = {item.name for item in items if isinstance(item, Bracketed)} - {None}
     both = len(names) > 1 or (names and any(conjunctions))
@@ -253,7 +281,7 @@ def _list(text: str, outline: list[_Place], depth: int) -> Structure | None:
 
 def _either_sign(text: str, outline: list[_Place], depth: int) -> Structure | None:
   r"""Reads `1 \pm 2` as two values, `\pm 1 \pm 2` as four, and `\pm 1 \mp 2` as two."""
-  if r'\pm' not in text and r'\mp' not in text:
+  if (r'\pm' not in text and r'\mp' not in text) or text.startswith(r'\{'):
     return None
   if r'\mp' in text:
     signs = (('+', '-'), ('-', '+'))
@@ -278,6 +306,11 @@ def _union(text: str, outline: list[_Place], depth: int) -> Structure | None:
 
 def _is_region(item: Structure) -> bool:
   return isinstance(item, Bracketed) and any(_is_infinite(end) for end in item.items)
+
+
+def _is_range(item: Structure) -> bool:
+  """Returns whether an item is written as inequalities of a name."""
+  return isinstance(item, Bracketed) and item.name is not None
 
 
 def _is_infinite(item: Structure) -> bool:
@@ -326,6 +359,17 @@ def _all_but(sides: list[str], depth: int) -> Structure | None:
   if not _NAME.fullmatch(name) or mentions(value, name):
     return None
   return _between((read(value, depth=depth + 1),), name)
+
+
+def _all_but_these(parts: list[str], depth: int) -> Structure | None:
+  r"""Reads `x \ne 3, x \ne 5` as three intervals."""
+  sides = [part.split(r'\ne') for part in parts]
+  if not all(len(pair) == 2 for pair in sides):
+    return None
+  name = sides[0][0].strip()
+  values = tuple(read(value.strip(), depth=depth + 1) for _, value in sides)
+  is_one_name = _NAME.fullmatch(name) and all(first.strip() == name for first, _ in sides)
+  return _between(values, name) if is_one_name and len(values) > 1 else None
 
 
 def _reals(text: str, outline: list[_Place], depth: int) -> Structure | None:
@@ -396,23 +440,55 @@ def _set(inner: str, parts: list[str], depth: int) -> Structure | None:
     if isinstance(condition, Collection) and len(parts) > 1:
       return Collection('both', condition.items)
     return condition
-  items = _items(parts, depth)
+  items = _values(parts, depth)
   return Collection('set', items) if items else None
 
 
 def _matrix(text: str, outline: list[_Place], depth: int) -> Structure | None:
   found = _MATRIX.fullmatch(text)
-  within = _outline(found[2]) if found else None
+  within = _outline(found['rows']) if found else None
   if found is None or within is None:
     return None
   rows = []
-  for row in _split(found[2], within, ('\\\\',)):
+  for row in _split(found['rows'], within, ('\\\\',)):
     if row and (places := _outline(row)) is not None:
       entries = _items(_split(row, places, ('&',)), depth)
       if entries is None:
         return None
       rows.append(entries)
-  return Matrix(tuple(rows)) if rows else None
+  if not rows:
+    return None
+  matrix = Matrix(tuple(rows))
+  return _multiple(found['times'].strip(), matrix) if found['times'] else matrix
+
+
+def _multiple(number: str, matrix: Matrix) -> Matrix | None:
+  """Returns a number times a matrix of numbers, as it is written for brevity."""
+  times, rows = quantities.read(number), []
+  if times is None or times.unit is not None:
+    return None
+  for row in matrix.rows:
+    entries = [entry for entry in row if isinstance(entry, quantities.Quantity)]
+    if len(entries) < len(row):
+      return None
+    rows.append(tuple(quantities.Quantity(times.value * entry.value) for entry in entries))
+  return Matrix(tuple(rows))
+
+
+def _cases(text: str, outline: list[_Place], depth: int) -> Structure | None:
+  """Reads the lines of a system that is solved, `x = 3` and `y = 2`."""
+  del outline
+  found = _CASES.fullmatch(text)
+  within = _outline(found[1]) if found else None
+  if found is None or within is None:
+    return None
+  lines = [line.rstrip(',') for line in _split(found[1], within, ('\\\\',)) if line]
+  items = _items(lines, depth) if len(lines) > 1 else None
+  is_solved = items is not None and all(
+    isinstance(item, Relation) and item.signs == ('=',) and is_label(item.sides[0])
+    for item in items
+  )
+  return Collection('set', items) if items and is_solved else None
 
 
 def _words(text: str) -> Words | None:
@@ -426,9 +502,11 @@ def _words(text: str) -> Words | None:
   if _NOT_WORDS.search(plain) or not (_WORD.search(plain) or _CLOCK.fullmatch(plain)):
     return None
   plain = plain.replace(' :', ':').replace(': ', ':')
+  plain = _ORDINAL_DAY.sub(r'\1', _HOUR.sub(_hour, plain))
   if _THREE.fullmatch(plain):
     return Words(plain) if plain.isalpha() else None
-  plain = re.sub('^(no .*[a-z]{3})s$', r'\1', plain.casefold())  # No solutions, as no solution.
+  plain = _ARTICLE.sub('', plain.casefold())
+  plain = re.sub('^(no .*[a-z]{3})s$', r'\1', plain)  # No solutions, as no solution.
   return Words(_DOT.sub('', plain).replace('’', "'").strip(' \'"“”,!?！？:'))
 
 
@@ -440,3 +518,9 @@ def _formula(text: str) -> Formula:
     if unit:
       return Formula(text[: found.start()], unit)
   return Formula(text)
+
+
+def _hour(time: re.Match[str]) -> str:
+  """Returns a time of day in one spelling; whole hours without minutes."""
+  minutes = '' if time[2] in (None, ':00') else time[2]
+  return f'{time[1]}{minutes} {time[3].lower()}m'

@@ -83,6 +83,15 @@ def has_simpler_roots(*, answer: str, gold: str) -> bool:
   return _ask('has_simpler_roots', answer, gold)
 
 
+def has_sums_to_multiply(*, answer: str, gold: str) -> bool:
+  r"""Returns whether more of an answer than of the gold formula is a number times a sum.
+
+  Raises:
+    workers.WorkerError: as `equal`.
+  """
+  return _ask('has_sums_to_multiply', answer, gold)
+
+
 def check(formula: str) -> None:
   """Raises ValueError if a formula cannot be parsed."""
   if len(formula) > MAX_GOLD_LENGTH:

@@ -65,7 +65,11 @@ MIXED = re.compile(r'(?<![0-9.^_])([0-9]{1,9})\\frac\{([0-9]{1,9})\}\{([0-9]{1,9
 DEGREES = re.compile(
   r'(\\(?:sin|cos|tan|cot|sec|csc)(?:\^\{[0-9]\})?) ?\(?([0-9.]+|[A-Za-z])\^\{\\circ\}\)?'
 )
-# The parser takes it for a quotient of three or four logarithms.
+# The parser takes `1/2 x` for 1/(2x), a quotient of logarithms for one of three or four, and knows
+# no decimal logarithm.
+SLASHED = re.compile(r'(?<![0-9A-Za-z.^_)}/])([0-9]+)/([0-9]+)(?= ?[A-Za-z\\(])')
+LOG_SLASHED = re.compile(r'\\(ln|log|lg) ?\(?([0-9]+)\)? ?/ ?\\\1 ?\(?([0-9]+)\)?')
+LG = re.compile(r'\\lg(?![A-Za-z])')
 LOG_QUOTIENT = re.compile(r'\\frac\{\\(ln|log|lg) ?\(?([0-9]+)\)?\}\{\\\1 ?\(?([0-9]+)\)?\}')
 
 
@@ -93,7 +97,13 @@ def relation(left: str, right: str, gold_left: str, gold_right: str, is_ordered:
   """Returns whether one relation is the other times a number, positive if sides are ordered."""
   try:
     a, g = difference(left, right), difference(gold_left, gold_right)
+    undone, gold_undone = (
+      sum(forms.pending(side, parse(side)) for side in sides)
+      for sides in ((left, right), (gold_left, gold_right))
+    )
   except UnreadableError:
+    return False
+  if undone > gold_undone:
     return False
   if not g.free_symbols or a.free_symbols != g.free_symbols or is_longer(a, g):
     return False
@@ -126,6 +136,14 @@ def has_simpler_roots(answer: str, gold: str) -> bool:
     return True
 
 
+def has_sums_to_multiply(answer: str, gold: str) -> bool:
+  """Returns whether more of an answer than of the gold formula is a number times a sum."""
+  try:
+    return forms.sums_to_multiply(parse(answer)) > forms.sums_to_multiply(parse(gold))
+  except UnreadableError:
+    return True
+
+
 def check(formula: str) -> str:
   """Returns what hinders a formula from being parsed, '' if nothing does."""
   try:
@@ -146,7 +164,9 @@ def parse(text: str) -> sympy.Expr:
   if not KNOWN.fullmatch(text) or DROPPED.search(text):
     raise UnreadableError('it has signs that are not known')
   named = CAPITAL_I.sub(lambda match: match[1] or r'\Upsilon ', text)
-  named = LOG_QUOTIENT.sub(r'\\log_{\3} \2', MIXED.sub(improper, named))
+  named = SLASHED.sub(r'\\frac{\1}{\2}', MIXED.sub(improper, named))
+  named = LOG_SLASHED.sub(r'\\log_{\3} \2', LOG_QUOTIENT.sub(r'\\log_{\3} \2', named))
+  named = LG.sub(r'\\log_{10}', named)
   named = DEGREES.sub(r'\1(\2\\cdot\\frac{\\pi}{180})', named)
   try:
     parsed = latex2sympy(named, normalization_config=SPELLING, conversion_config=READING)
@@ -216,7 +236,8 @@ def is_zero(constant: sympy.Expr) -> bool:
 
 
 TASKS: dict[str, Callable] = {
-  task.__name__: task for task in (equal, relation, same_form, has_simpler_roots, check)
+  task.__name__: task
+  for task in (equal, relation, same_form, has_simpler_roots, has_sums_to_multiply, check)
 }
 
 
