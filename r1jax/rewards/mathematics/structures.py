@@ -146,6 +146,8 @@ _REALS = re.compile(
   r'all real numbers|全体实数|(?:\\mathbb\{R\}|R(?= *\\(?:setminus|backslash)))'
   r'(?: *(?:\\setminus|\\backslash|\\) *(\\\{.+\\\}))?'
 )
+# A set of numbers that is no interval.
+_NUMBERS = re.compile(r'\\mathbb\{[NZQC]\}')
 # A point with its name, as `A(1, 2)`.
 _POINT = re.compile(r'(?!P)[A-Z] ?(\(.+\))')
 _COMMA_AMONG = re.compile(r'\([^()]*,[^()]*\)')
@@ -492,6 +494,8 @@ def _cases(text: str, outline: list[_Place], depth: int) -> Structure | None:
 
 
 def _words(text: str) -> Words | None:
+  if _NUMBERS.fullmatch(text):
+    return Words(text)
   if numeral := _NUMERAL.fullmatch(text):
     named = quantities.read(numeral[2])
     base = numeral[2] if named is None else named.value
