@@ -23,15 +23,15 @@ _OF_POWER = re.compile(
   re.IGNORECASE,
 )
 _OF_SUM = re.compile(
-  r'expand|multiply out|distribut|like terms|(?:in|of|as) (?:the|a) (?:form|polynomial)|展开'
-  r'|合并同类项',
+  r'expand|multiply out|distribut|like terms|(?:in|of|as) (?:the|a) (?:form|polynomial)'
+  r'|rectangular form|展开|合并同类项',
   re.IGNORECASE,
 )
 _OF_ROOT = re.compile(
   r'simplif|simplest|radical form|rationali[sz]|lowest terms|最简|化简', re.IGNORECASE
 )
 _OF_NUMBER = re.compile(
-  r'as an? (?:[a-z]+ ){0,3}(?:fraction|decimal|percent|percentage|mixed number|integer)\b'
+  r'(?:as|to|into) an? (?:[a-z]+ ){0,3}(?:fraction|decimal|percent(?:age)?|mixed number)\b'
   r'|(?:decimal|fraction) form|mixed number|scientific notation|improper fraction'
   r'|what per ?cent|科学记数法|带分数|假分数|小数表示|百分之几',
   re.IGNORECASE,

@@ -67,8 +67,8 @@ def math_equal(answer: str, gold: str, *, question: str = '') -> bool:
   answer, gold = (_normal(text) for text in (answer, gold))
   if not (_is_something(answer) and _is_something(gold)):
     return False
-  if letter and _CHOICE.fullmatch(gold):
-    return letter == gold
+  if letter and _CHOICE.fullmatch(gold.strip('() ')):
+    return letter == gold.strip('() ')
   answer = asked.without_counted(answer, question)
   if notation.squeeze(answer) == notation.squeeze(gold):
     return True

@@ -20,20 +20,20 @@ _COMMENT_LINE = re.compile(r'^[ \t]*+%.*+$', re.MULTILINE)
 # digit, a denial, another answer.
 _WINDOW = 48
 _BEFORE = re.compile(
-  r'(?:[-+/^*0-9±×<>|]|[0-9]\.|\\(?:frac|sqrt)|[A-Za-z]\('
+  r'(?:[-+/^*0-9±×]|[<>|] *|[0-9](?:\.|\\[,!]) *|\\(?:frac|sqrt)|[A-Za-z]\('
   r'|(?:\\(?:ne|neq|not|pm|mp|times|cdot|div|neg|log|ln|sin|cos|tan|lt|gt)'
   r'|[=(,] *[-+]) *'
   r"|(?:\b(?:not|never|isn't|wasn't|than|cannot be|can't be|anything but|except|negative"
-  r'|minus)|(?:wrong|incorrect) answer (?:is|of))\s*\}?\s*'
+  r'|minus|half of|twice|double(?: of)?)|(?:wrong|incorrect) answer (?:is|of))\s*\}?\s*'
   r'|(?:不是|不为|不等于|并非)\s*'
   r'|(?:^|[ (=])-?[0-9.]+ *(?:or|或) *|[(\[][^()\[\]]*, *)\Z',
   re.IGNORECASE,
 )
 _AFTER = re.compile(
   r'[0-9_!|]|k(?![A-Za-z])|[.,][0-9]|\^(?! *(?:\\circ|\{ *\\circ))|[-+/*]'
-  r'|\\(?:pi|sqrt|[cdt]?frac(?! *\{ *\\text)|, ?[0-9]|times|cdot|div|pm|mp|ne|neq)(?![a-z])'
+  r'|\\(?:pi|sqrt|[cdt]?frac(?! *\{ *\\text)|[,!] ?[0-9]|times|cdot|div|pm|mp|ne|neq)(?![a-z])'
   r'| *(?:[-+/*]|\\(?:times|cdot|div|pm|mp|ne|neq)(?![a-z])) *(?:[0-9(\\]|[a-z](?![a-z]))'
-  r'| *(?:hundred|thousand|million|billion|trillion|[百千万亿])'
+  r'| *(?::(?= *[0-9])|dozen|hundred|thousand|million|billion|trillion|[百千万亿])'
   r'|,? *(?:\\text\{)? *(?:or|and|或|和) *\}? *[-\\0-9(]',
   re.IGNORECASE,
 )
@@ -49,9 +49,8 @@ _WORD = re.compile(
   r'|(?P<chosen>选)[：:]? *(?=[A-H](?![A-Za-z])|[A-H]{2,4}(?![A-Za-z]))',
   re.IGNORECASE,
 )
-# Where a formula has lines of its own; without the line breaks it is one with what announces it.
-_OPENED = re.compile(r'(\$\$|\\\[)\s*+')
-_CLOSED = re.compile(r'(?<!\s)\s++(\$\$|\\\])')
+# A formula on lines of its own; without the line breaks it is one with what announces it.
+_DISPLAYED = re.compile(r'(\$\$|\\\[)((?:(?!\$\$|\\[\[\]]).){0,500}+)(\$\$|\\\])', re.DOTALL)
 # What may stand between the beginning of a sentence and the word.
 _LEAD = re.compile(
   r'(?:(?:so|thus|therefore|hence|finally|then|and|now|consequently|i\.e\.|which means|meaning'
@@ -114,7 +113,8 @@ def _boxed(text: str, found: list[tags.Box], *, is_block: bool) -> str:
   ):
     return ''
   before = _strip(text[max(0, last.start - _WINDOW) : last.start])
-  after = _strip(text[last.stop : last.stop + _WINDOW])
+  # With the brace that closes it, so that what follows is seen to be within a formula.
+  after = _strip(text[last.stop - 1 : last.stop + _WINDOW])[1:]
   if before.endswith('{') and after.startswith('}'):
     before, after = before.rstrip('{ '), after.lstrip('} ')  # As `{\boxed{5}}^2`.
   is_factor = _FACTORIAL.match(text, last.stop) is not None
@@ -140,7 +140,8 @@ def _strip(text: str) -> str:
 
 def _announced(text: str) -> str:
   """Returns what the last line announces as the answer, or ''."""
-  text = _CLOSED.sub(r'\1', _OPENED.sub(r'\1', _HOPE.sub('', text.rstrip()).replace('**', '')))
+  text = _HOPE.sub('', text.rstrip()).replace('**', '')
+  text = _DISPLAYED.sub(lambda match: match[1] + match[2].strip() + match[3], text)
   lines = [line for line in text.split('\n') if line.strip()]
   if not lines:
     return ''

@@ -39,6 +39,7 @@ _MEASURED = re.compile(
 # The same in Chinese, written behind a number.
 _COUNTED = re.compile('(?:多少|几)个?([一-鿿]{1,8})')
 _BEHIND_NUMBER = re.compile(r'([0-9])(?:\\text\{)? ?([一-鿿]+)\}?$')
+_MULTIPLE = re.compile(r'([0-9]) ?(dozen|hundred|thousand|million|billion)s?(?![a-z])')
 # A point, or what else is written as a tuple; and one with names.
 _POINT_ASKED = re.compile(
   r'point|coordinates|ordered|pair|triple|tuple|vert(?:ex|ices)|cent(?:er|re)|vector|intersect'
@@ -70,12 +71,16 @@ def asks_for(question: str, formula: str) -> bool:
 
 
 def without_counted(answer: str, question: str) -> str:
-  """Returns a number without what the question counts in Chinese, as `48` of `48万元`."""
+  """Returns a number without what the question counts, as `48` of `48万元` and of `48 million`."""
   found = _BEHIND_NUMBER.search(answer)
-  is_counted = found is not None and any(
+  if found is not None and any(
     counted[1].startswith(found[2]) for counted in _COUNTED.finditer(question)
-  )
-  return answer[: found.end(1)] if found is not None and is_counted else answer
+  ):
+    return answer[: found.end(1)]
+  multiple = _MULTIPLE.search(answer)
+  if multiple and re.search(rf'how many {multiple[2]}', question, re.IGNORECASE):
+    return answer[: multiple.end(1)] + answer[multiple.end() :]
+  return answer
 
 
 def as_tuple(answer: Structure, gold: Structure, question: str) -> Structure:
@@ -84,7 +89,7 @@ def as_tuple(answer: Structure, gold: Structure, question: str) -> Structure:
   The order is that of the question, as of `(a, b)`; of x, y and z it is known.
   """
   is_tuple = isinstance(gold, Bracketed) and (gold.open, gold.close, gold.name) == ('(', ')', None)
-  if not isinstance(answer, Collection) or not is_tuple:
+  if not isinstance(answer, Collection | Blanks) or not is_tuple:
     return answer
   if question and not _POINT_ASKED.search(question):
     return answer
@@ -126,10 +131,15 @@ def is_in_another_unit(answer: Structure, gold: Structure, question: str) -> boo
     ):
       asked = _units_asked(question)
       is_measured = (
-        quantities.is_measure(unit) and bool(asked) and not {unit, unit.partition('/')[0]} & asked
+        quantities.is_measure(unit) and bool(asked) and _above(unit) not in set(map(_above, asked))
       )
       return is_measured and not (unit == '%' and _PERCENT.search(question))
   return False
+
+
+def _above(unit: str) -> str:
+  """Returns a unit without what it is per: `35 hours` answer how many hours a week."""
+  return unit.partition('/')[0]
 
 
 def _units_asked(question: str) -> set[str]:

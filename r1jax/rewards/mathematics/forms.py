@@ -160,21 +160,26 @@ def undone_sum(node: sympy.Add) -> int:
   kinds = [
     sympy.S.One if is_number(term) and not term.has(sympy.I) else like(term) for term in terms
   ]
-  multiples = sum(map(is_multiple_of_sum, terms))
+  multiples = sum(is_multiple_of_sum(term) and not has_number_below(term) for term in terms)
   return len(kinds) - len(set(kinds)) + sum(bool(term == 0) for term in terms) + multiples
 
 
 def is_multiple_of_sum(term: sympy.Expr) -> bool:
-  """Returns whether a term is a whole number times a sum, as 3(x + 2)."""
+  """Returns whether a term is a number times a sum, as 3(x + 2)."""
   every = factors_of(term)
   numbers = [factor for factor in every if factor.is_rational]
   sums = [factor for factor in every if isinstance(factor, sympy.Add)]
-  is_whole = abs(math.prod(numbers)) != 1 and all(number.is_Integer for number in numbers)
-  return len(sums) == 1 and len(every) == len(numbers) + 1 and is_whole
+  is_more = abs(math.prod(numbers)) != 1
+  return len(sums) == 1 and len(every) == len(numbers) + 1 and is_more
+
+
+def has_number_below(product: sympy.Expr) -> bool:
+  """Returns whether a product has a number below its line."""
+  return any(map(is_reciprocal, factors_of(product)))
 
 
 def sums_to_multiply(formula: sympy.Expr) -> int:
-  """Returns how many products are a whole number times a sum."""
+  """Returns how many products are a number times a sum."""
   return sum(is_multiple_of_sum(part) for part in parts(formula))
 
 
@@ -219,6 +224,7 @@ def undone_product(node: sympy.Mul) -> int:
     + sum(factor.is_Pow and factor.args[0] == 1 for factor in every)
     + min(imaginary, complexes)
     + is_reducible(every)
+    + has_fractions_to_cancel(every)
     + len(names)
     - len(set(names))
   )
@@ -229,6 +235,19 @@ def is_reducible(factors: list[sympy.Expr]) -> bool:
   above = [factor for factor in factors if not is_inverse(factor)]
   below = [base ** (-power) for base, power in map(base_and_power, factors) if power.is_negative]
   return bool(math.gcd(content(above), content(below)) > 1)
+
+
+def has_fractions_to_cancel(factors: list[sympy.Expr]) -> bool:
+  """Returns whether a number stands before a sum with fractions, as in 6(x + 3/2)."""
+  number = math.prod(factor for factor in factors if factor.is_Integer)
+  sums = [factor for factor in factors if isinstance(factor, sympy.Add)]
+  shares = [
+    attempt(lambda each=each: sympy.expand(each).as_content_primitive()[0]) for each in sums
+  ]
+  return any(
+    share is not None and share.is_Rational and math.gcd(int(number), int(share.q)) > 1
+    for share in shares
+  )
 
 
 def content(factors: list[sympy.Expr]) -> int:

@@ -42,7 +42,7 @@ _SPELLINGS = {
   'yd': ('yard',),
   'mi': ('mile',),
   'mi/h': ('mph',),
-  'g': ('gram', '克'),
+  'g': ('gram', 'gm', '克'),
   'kg': ('kilogram', '千克', '公斤'),
   'lb': ('pound', 'lbs'),
   'oz': ('ounce',),
