@@ -219,10 +219,10 @@ def place(tree: Any, mesh: Mesh | None, axis: int = 0) -> Any:
   return jax.device_put(tree, NamedSharding(mesh, spec))
 
 
-def splits_tokens() -> bool:
-  """Returns True inside a mesh that splits the tokens of a sequence."""
+def token_parts() -> int:
+  """Returns into how many parts the mesh that one is inside of splits the tokens of a sequence."""
   mesh = jax.sharding.get_abstract_mesh()
-  return not mesh.empty and mesh.shape.get('context', 1) > 1
+  return 1 if mesh.empty else mesh.shape.get('context', 1)
 
 
 def abstract(tree: Any, mesh: Mesh | None, *axes: str | None) -> Any:
