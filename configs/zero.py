@@ -122,7 +122,9 @@ def _rl(problems: str) -> ConfigDict:
       'num_microbatches': 4,  # Parts of an update, by length, to save memory and padding.
       'drop_truncated': False,  # True leaves truncated answers out of the loss. Paper: no word.
       'max_resamples': 0,  # Attempts to replace groups without variance (DAPO); paper: none.
-      'chunk_tokens': placeholder(int),  # Tokens whose logits exist at one time; None for all.
+      'chunk_tokens': placeholder(
+        int
+      ),  # Of a microbatch: those whose logits exist at once; None for all.
       'balance_weight': 0.0,  # Of the experts' sequence balance loss.
     }
   )

@@ -294,7 +294,7 @@ def step_of(config):
     model=Transformer(config),
     objective=objective,
     temperature=1.0,
-    chunk_tokens=4,
+    chunk_tokens=16,
     balance_weight=0.1,
   )
   return Step(loss, OPTIMIZER, bias_speed=0.01)
