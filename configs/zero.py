@@ -75,6 +75,8 @@ def _rl(problems: str) -> ConfigDict:
       'max_completion_tokens': 160,  # Paper: 32,768, later 65,536.
       'sampler': {'temperature': 1.0, 'top_k': placeholder(int), 'top_p': 1.0},  # Paper: 1; none.
       'segment_tokens': 40,  # Between two compactions of the batch.
+      # Of each prompt, read at one time: bounds activations of long prompts. None for all.
+      'prompt_chunk_tokens': placeholder(int),
     }
   )
   rl.algorithm = ConfigDict(

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from r1jax.decoding.prefill import encode_prompts, last_prompt_token
 from r1jax.decoding.sampling import log_probabilities
-from r1jax.model.cache import Prefix, as_prefix
 from r1jax.model.moe import Routing
-from r1jax.model.transformer import Output, Transformer, call
+from r1jax.model.transformer import Transformer, call
 from r1jax.sharding import constrain, token_parts
 from r1jax.structs import Experts, Prompts
 
@@ -32,29 +32,6 @@ class Scores:
   hidden_PGTD: jax.Array
   prefix_routing: Routing | None
   suffix_routing: Routing | None
-
-
-def encode_prompts(
-  model: Transformer, params, prompts: Prompts, experts: Experts | None = None
-) -> tuple[Prefix, Output]:
-  """Encodes all but the last token of each prompt, once for its whole group."""
-  length_P = prompts.length_P - 1
-  # Prompts of one token have a prefix of one token too, which nothing sees.
-  tokens_P1S = prompts.tokens_PS[:, None, : max(prompts.tokens_PS.shape[1] - 1, 1)]
-  out = call(
-    model,
-    params,
-    'encode',
-    tokens_P1S,
-    chosen_NPGTQ=None if experts is None else experts.prefix_NPSQ[:, :, None].astype(jnp.int32),
-    mask_PGT=jnp.arange(tokens_P1S.shape[-1]) < length_P[:, None, None],
-  )
-  return as_prefix(out.cache, length_P), out
-
-
-def last_prompt_token(prompts: Prompts) -> jax.Array:
-  """Returns the token that starts every suffix, `[P]`."""
-  return jnp.take_along_axis(prompts.tokens_PS, prompts.length_P[:, None] - 1, axis=1)[:, 0]
 
 
 def length_mask(length: jax.Array, size: int) -> jax.Array:
@@ -94,7 +71,7 @@ def score(
   """
   if chunk_tokens is not None and chunk_tokens < 1:
     raise ValueError(f'chunk_tokens is {chunk_tokens}; it must be at least 1, or None')
-  prefix, prompt_out = encode_prompts(model, params, prompts, experts)
+  prefix, prefix_routing = encode_prompts(model, params, prompts, experts)
   P, G, T = tokens_PGT.shape
   first_PG1 = jnp.broadcast_to(last_prompt_token(prompts)[:, None, None], (P, G, 1))
   mask_PGT = length_mask(length_PG, T)
@@ -115,7 +92,7 @@ def score(
     jnp.where(mask_PGT, logp_PGT, 0.0),
     jnp.where(mask_PGT, entropy_PGT, 0.0),
     out.hidden_PGTD,
-    prompt_out.routing,
+    prefix_routing,
     out.routing,
   )
 

@@ -9,7 +9,8 @@ from asking import model_of, prompts_of
 from equations import dot_operations, shapes
 from families import QUICK, VOCABULARY, subject
 
-from r1jax.decoding.scoring import encode_prompts, score, token_logp
+from r1jax.decoding.prefill import encode_prompts
+from r1jax.decoding.scoring import score, token_logp
 from r1jax.structs import Experts
 
 FAMILIES = ['gqa', 'v3']
