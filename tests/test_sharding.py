@@ -17,7 +17,7 @@ from r1jax import sharding
 from r1jax.algorithms import grpo, kl, measures, ratios, reductions, surrogate
 from r1jax.decoding import Sampler, generate, generation
 from r1jax.decoding.scoring import score
-from r1jax.model import Transformer, attention, blockwise, moe, sizes
+from r1jax.model import Transformer, attention, blockwise, moe, sizes, splash
 from r1jax.model.spans import Seen, Span
 from r1jax.sharding import MeshShape
 from r1jax.stages import pretrain, rl_batch, rl_step
@@ -199,8 +199,7 @@ def test_on_eight_devices():
   )
   assert run.returncode == 0, run.stdout + run.stderr
   split_experts = sum(shape.expert > 1 for shape, _ in CASES.values())
-  split_tokens = sum(shape.context > 1 for shape, _ in CASES.values())
-  expected = 3 * len(CASES) + split_experts + split_tokens + 2
+  expected = 4 * len(CASES) + split_experts + 2
   assert f'{expected} passed' in run.stdout, run.stdout
 
 
@@ -402,6 +401,30 @@ def test_devices_of_a_mesh_share_the_work_of_attention_evenly(on_mesh):
   assert loops
   for computation in loops:
     assert not re.search(r' (all-gather|all-reduce|all-to-all|collective-permute)\(', computation)
+
+
+def test_a_kernel_on_a_mesh_equals_the_plain_attention(on_mesh, monkeypatch):
+  """Splash attention, interpreted: each device takes its prompts and heads; with gradients."""
+  _, mesh = on_mesh
+  if mesh.shape['context'] > 1:
+    pytest.skip('where tokens are split, attention is in blocks')
+  monkeypatch.setattr(splash, 'BLOCK', 128)
+  rng = np.random.default_rng(5)
+  sizes = (P, G, T, 4, 8), (P, S, 2, 8), (P, G, T, 2, 8)
+  arrays = [rng.normal(size=size).astype(np.float32) for size in sizes]
+  seen = Seen(jnp.array([5, 1, 0, 4])), Seen(causal=True)
+
+  def gradient(attend, *arrays):
+    def loss(query, prefix, own):
+      spans = [Span(key, 2 * key, which) for key, which in zip((prefix, own), seen)]
+      return jnp.sum(attend(query, spans) ** 2)
+
+    return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2)))(*arrays)
+
+  found = gradient(functools.partial(splash.attend, interpret=True), *arrays)
+  with one_device():
+    expected = gradient(attention.plain, *arrays)
+  assert_close(jax.device_get(found), jax.device_get(expected))
 
 
 def in_blocks(config, mesh):

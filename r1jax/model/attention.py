@@ -14,11 +14,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from r1jax.model import blockwise
+from r1jax.model import blockwise, splash
 from r1jax.model import rope as rope_lib
 from r1jax.model.config import GQA, ModelConfig
 from r1jax.model.layers import RMSNorm, project
 from r1jax.model.spans import Span
+from r1jax.sharding import for_tpu, token_parts
 
 # Products of query and key numbers beyond which scores are made in blocks: at 1,024 x 1,024 the
 # scores of one head of one sample take 4 MiB.
@@ -30,11 +31,13 @@ def attend(query_PGTHd: jax.Array, spans: list[Span], *, scale: float) -> jax.Ar
 
   Softmax and its sums run in float32 over all spans together, and the result is rounded once;
   products take the dtype of the query and the values. A query must be allowed at least one key.
-  Scores of more than `PLAIN_SCORES` pairs are made in blocks, and again in the backward pass.
+  Scores of more than `PLAIN_SCORES` pairs are made in blocks, and again in the backward pass; on
+  TPUs by their kernel, unless tokens are split over a mesh.
   """
   num_queries, num_keys = query_PGTHd.shape[2], sum(span.size for span in spans)
   if num_queries * num_keys > PLAIN_SCORES:
-    return blockwise.attend(query_PGTHd * scale, spans)
+    kernel = for_tpu() and token_parts() == 1 and splash.takes(spans)
+    return (splash if kernel else blockwise).attend(query_PGTHd * scale, spans)
   return plain(query_PGTHd * scale, spans)
 
 
