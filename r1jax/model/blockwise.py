@@ -172,13 +172,16 @@ def _backward(causal, saved, d_out):
 _attend.defvjp(_forward, _backward)
 
 
-def _pairs(query: jax.Array, span: Blocks, own: bool) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(query: jax.Array, span: Blocks, own: bool) -> tuple[jax.Array, jax.Array]:
   """Returns the numbers of rows and blocks of all pairs of which something may be seen."""
   num_rows, num_blocks = query.shape[0], span.key.shape[0]
   row_queries, block_keys = query.shape[5] * query.shape[6], span.key.shape[-3]
   row, block = np.indices((num_rows, num_blocks), np.int32).reshape(2, -1)
   keep = block * block_keys < (row + 1) * row_queries if own else slice(None)
-  return row[keep], block[keep]
+  # As constants they would be known before the layers are, and with them the masks of all pairs,
+  # which JAX would then make ahead of the loop over layers and keep: T * S numbers after all.
+  row, block, _ = jax.lax.optimization_barrier((row[keep], block[keep], query))
+  return row, block
 
 
 def _scores(query: jax.Array, span: Blocks, own: bool, row, block) -> jax.Array:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,9 @@ RNG = np.random.default_rng(0)
 def small_blocks(monkeypatch):
   """Of 8 tokens: rows of 7 queries, blocks of 7 and 5 keys, the last of each not full."""
   monkeypatch.setattr(blockwise, 'BLOCK', 8)
+
+
+OWN_BLOCKS = blockwise.Blocks(jnp.zeros((8, 1, 1, 8, 1, 1)), jnp.zeros((8, 1, 1, 8, 1, 1)), None)
 
 
 def compiled(function):
@@ -131,6 +135,21 @@ def test_long_sequences_are_taken_in_blocks(monkeypatch):
     return program.memory_analysis().temp_size_in_bytes
 
   assert temporaries(length**2 - 1) < 4 * length**2 / 4 < 4 * length**2 < temporaries(length**2)
+
+
+def test_no_mask_of_all_pairs_is_kept_for_the_layers(monkeypatch):
+  """Masks know nothing of the layer, so JAX would make them once, if nothing tied them to it."""
+  monkeypatch.setattr(attention, 'PLAIN_SCORES', 0)
+  config = dataclasses.replace(subject('gqa').config, remat='full')
+  tokens = jnp.zeros((1, 1, 64), jnp.int32)
+
+  def loss(params):
+    return jnp.sum(call(Transformer(config), params, 'encode', tokens).hidden_PGTD)
+
+  program = compiled(jax.grad(loss)).lower(subject('gqa').params).compile().as_text()
+  pairs = len(blockwise._pairs(jnp.zeros((8, 1, 1, 1, 1, 1, 8, 1)), OWN_BLOCKS, True)[0])
+  assert pairs == 36 and '[36]' in program, 'the loop over pairs'
+  assert not re.search(r'\[36,[\d,]*8,8\]', program)
 
 
 @pytest.mark.parametrize('name', ['gqa', 'v3'])
