@@ -73,3 +73,18 @@ def test_it_is_taken_on_tpus_for_what_it_can_do(monkeypatch):
   monkeypatch.setattr(attention, 'for_tpu', lambda: False)
   attention.attend(query, [prefix(2, 16, 16), own(2, 16, 16)], scale=1.0)
   assert taken == ['kernel', 'blocks', 'blocks']
+
+
+@pytest.mark.parametrize('widths', [(64, 64), (128, 128), (192, 128)])
+def test_widths_of_published_models_lower_for_tpus(widths):
+  """Forward, and the gradients of queries and of keys with values: three kernels."""
+  arrays = [
+    jax.ShapeDtypeStruct((1, 1, 1024, 2, width), jnp.bfloat16) for width in (widths[0], *widths)
+  ]
+
+  def loss(query, key, value):
+    out = splash.attend(query, [Span(key, value, Seen(causal=True))])
+    return jnp.sum(out.astype(jnp.float32))
+
+  program = jax.jit(jax.grad(loss, argnums=(0, 1, 2))).trace(*arrays)
+  assert program.lower(lowering_platforms=('tpu',)).as_text().count('tpu_custom_call') == 3
