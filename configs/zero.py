@@ -75,6 +75,8 @@ def _rl(problems: str) -> ConfigDict:
       'max_completion_tokens': 160,  # Paper: 32,768, later 65,536.
       'sampler': {'temperature': 1.0, 'top_k': placeholder(int), 'top_p': 1.0},  # Paper: 1; none.
       'segment_tokens': 40,  # Between two compactions of the batch.
+      # Of each prompt, read at one time: bounds activations of long prompts. None for all.
+      'prompt_chunk_tokens': placeholder(int),
     }
   )
   rl.algorithm = ConfigDict(
@@ -122,7 +124,9 @@ def _rl(problems: str) -> ConfigDict:
       'num_microbatches': 4,  # Parts of an update, by length, to save memory and padding.
       'drop_truncated': False,  # True leaves truncated answers out of the loss. Paper: no word.
       'max_resamples': 0,  # Attempts to replace groups without variance (DAPO); paper: none.
-      'chunk_tokens': placeholder(int),  # Tokens whose logits exist at one time; None for all.
+      'chunk_tokens': placeholder(
+        int
+      ),  # Of a microbatch: those whose logits exist at once; None for all.
       'balance_weight': 0.0,  # Of the experts' sequence balance loss.
     }
   )

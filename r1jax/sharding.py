@@ -11,7 +11,7 @@ splits tokens.
 import dataclasses
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -219,10 +219,37 @@ def place(tree: Any, mesh: Mesh | None, axis: int = 0) -> Any:
   return jax.device_put(tree, NamedSharding(mesh, spec))
 
 
-def splits_tokens() -> bool:
-  """Returns True inside a mesh that splits the tokens of a sequence."""
+def token_parts() -> int:
+  """Returns into how many parts the mesh that one is inside of splits the tokens of a sequence."""
   mesh = jax.sharding.get_abstract_mesh()
-  return not mesh.empty and mesh.shape.get('context', 1) > 1
+  return 1 if mesh.empty else mesh.shape.get('context', 1)
+
+
+def on_each_device(function: Callable, inputs: Sequence[tuple[jax.Array, tuple]]) -> jax.Array:
+  """Returns what a function gives for each device's share of its inputs, put together.
+
+  For kernels that the compiler cannot split by itself; without a mesh, just the function's result.
+
+  Args:
+    function: of arrays; what it returns is split as its first argument is.
+    inputs: arrays, each with the logical axes of its dimensions.
+  """
+  arrays = [array for array, _ in inputs]
+  mesh = jax.sharding.get_abstract_mesh()
+  if mesh.empty or mesh.size == 1:
+    return function(*arrays)
+  specs = tuple(_fitting(array.shape, axes, mesh.shape) for array, axes in inputs)
+  # The kernel does not say over which axes its results vary.
+  return jax.shard_map(function, in_specs=specs, out_specs=specs[0], check_vma=False)(*arrays)
+
+
+def for_tpu() -> bool:
+  """Returns True where what is traced is to run on TPUs: those of the mesh, or of this process."""
+  mesh = jax.sharding.get_abstract_mesh()
+  device = None if mesh.empty else mesh.abstract_device
+  if device is None:
+    return jax.default_backend() == 'tpu'
+  return device.device_kind.startswith('TPU')
 
 
 def abstract(tree: Any, mesh: Mesh | None, *axes: str | None) -> Any:

@@ -3,6 +3,7 @@ import functools
 import math
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -16,7 +17,8 @@ from r1jax import sharding
 from r1jax.algorithms import grpo, kl, measures, ratios, reductions, surrogate
 from r1jax.decoding import Sampler, generate, generation
 from r1jax.decoding.scoring import score
-from r1jax.model import Transformer, moe, sizes
+from r1jax.model import Transformer, attention, blockwise, moe, sizes, splash
+from r1jax.model.spans import Seen, Span
 from r1jax.sharding import MeshShape
 from r1jax.stages import pretrain, rl_batch, rl_step
 from r1jax.stages.rl_batch import Batch
@@ -197,7 +199,8 @@ def test_on_eight_devices():
   )
   assert run.returncode == 0, run.stdout + run.stderr
   split_experts = sum(shape.expert > 1 for shape, _ in CASES.values())
-  assert f'{3 * len(CASES) + split_experts + 1} passed' in run.stdout, run.stdout
+  expected = 4 * len(CASES) + split_experts + 2
+  assert f'{expected} passed' in run.stdout, run.stdout
 
 
 # Of both models, all of what is split over two devices has an even size.
@@ -294,7 +297,7 @@ def step_of(config):
     model=Transformer(config),
     objective=objective,
     temperature=1.0,
-    chunk_tokens=4,
+    chunk_tokens=16,
     balance_weight=0.1,
   )
   return Step(loss, OPTIMIZER, bias_speed=0.01)
@@ -359,6 +362,69 @@ def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
   state, _ = step(state, [batch])
   assert state.updates == 2
   assert step._whole._cache_size() == 1
+
+
+def test_attention_in_blocks_on_a_mesh_equals_the_plain_on_one_device(on_mesh, monkeypatch):
+  """Where tokens are split: metrics and gradients, of rows and blocks that are not all full."""
+  config, mesh = on_mesh
+  if mesh.shape['context'] == 1:
+    pytest.skip('tokens are not split')
+  expected_state, expected_metrics = update_on_one_device(config)
+  monkeypatch.setattr(attention, 'PLAIN_SCORES', 0)
+  monkeypatch.setattr(blockwise, 'BLOCK', 2)
+  calls, attend = [], blockwise.attend
+  monkeypatch.setattr(blockwise, 'attend', lambda *args: calls.append(1) or attend(*args))
+  state = create(sharding.place_parameters(host_params(config), mesh), OPTIMIZER)
+  state, metrics = step_of(config)(state, [rl_batch.placed(host_batch(config), mesh)])
+  assert calls
+  assert_close(measures.results(metrics), measures.results(expected_metrics))
+  assert_close(jax.device_get(state.optimizer), expected_state.optimizer)
+
+
+def test_devices_of_a_mesh_share_the_work_of_attention_evenly(on_mesh):
+  """Their products are a part of each row's, and between rows nothing is sent."""
+  _, mesh = on_mesh
+  if mesh.shape['context'] == 1 or mesh.shape['tensor'] == 1:
+    pytest.skip('one mesh, on which tokens and heads are split, is enough')
+  query = jax.ShapeDtypeStruct((P, G, 4 * blockwise.BLOCK, 4, 8), jnp.float32)
+  key = jax.ShapeDtypeStruct((P, G, 4 * blockwise.BLOCK, 2, 8), jnp.float32)
+
+  def loss(query, key):
+    return jnp.sum(blockwise.attend(query, [Span(key, key, Seen(causal=True))]) ** 2)
+
+  program = jax.jit(jax.grad(loss, argnums=(0, 1))).lower(query, key).compile().as_text()
+  products = re.findall(rf'= f32\[([\d,]*),{blockwise.BLOCK}\]\S* dot\(', program)
+  parts = sharding.prompt_parts(mesh), mesh.shape['tensor']
+  rows = P // parts[0] * G * (4 // parts[1]) * blockwise.BLOCK
+  assert max(math.prod(map(int, found.split(','))) for found in products) == rows
+  loops = [part for part in program.split('\n\n') if ' dot(' in part]
+  assert loops
+  for computation in loops:
+    assert not re.search(r' (all-gather|all-reduce|all-to-all|collective-permute)\(', computation)
+
+
+def test_a_kernel_on_a_mesh_equals_the_plain_attention(on_mesh, monkeypatch):
+  """Splash attention, interpreted: each device takes its prompts and heads; with gradients."""
+  _, mesh = on_mesh
+  if mesh.shape['context'] > 1:
+    pytest.skip('where tokens are split, attention is in blocks')
+  monkeypatch.setattr(splash, 'BLOCK', 128)
+  rng = np.random.default_rng(5)
+  sizes = (P, G, T, 4, 8), (P, S, 2, 8), (P, G, T, 2, 8)
+  arrays = [rng.normal(size=size).astype(np.float32) for size in sizes]
+  seen = Seen(jnp.array([5, 1, 0, 4])), Seen(causal=True)
+
+  def gradient(attend, *arrays):
+    def loss(query, prefix, own):
+      spans = [Span(key, 2 * key, which) for key, which in zip((prefix, own), seen)]
+      return jnp.sum(attend(query, spans) ** 2)
+
+    return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2)))(*arrays)
+
+  found = gradient(functools.partial(splash.attend, interpret=True), *arrays)
+  with one_device():
+    expected = gradient(attention.plain, *arrays)
+  assert_close(jax.device_get(found), jax.device_get(expected))
 
 
 def in_blocks(config, mesh):

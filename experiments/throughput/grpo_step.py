@@ -35,7 +35,9 @@ _PROMPT_TOKENS = flags.DEFINE_integer('prompt_tokens', 32, 'Tokens of a prompt.'
 _COMPLETION_TOKENS = flags.DEFINE_integer('completion_tokens', 64, 'Tokens of a completion.')
 _STEPS = flags.DEFINE_integer('steps', 6, 'Steps; the first compiles and is not counted.')
 _MICROBATCHES = flags.DEFINE_integer('microbatches', 1, 'Parts of an update.')
-_CHUNK = flags.DEFINE_integer('chunk_tokens', None, 'Tokens whose logits exist at one time.')
+_CHUNK = flags.DEFINE_integer(
+  'chunk_tokens', None, 'Tokens of a microbatch whose logits exist at once.'
+)
 _DEVICES = flags.DEFINE_integer('cpu_devices', 1, 'CPU devices; the prompts are split over them.')
 _SEGMENT = flags.DEFINE_integer('segment_tokens', 64, 'Tokens between two compactions.')
 

@@ -187,6 +187,7 @@ def _encoding(shapes: _Shapes, platform: str) -> Program:
     key,
     group_size=shapes.G,
     capacity=min(ask.segment_tokens, shapes.T),
+    prompt_chunk_tokens=ask.prompt_chunk_tokens,
   )
   return Program(
     'encode prompts',

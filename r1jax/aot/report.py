@@ -1,6 +1,5 @@
 """Compiles the programs of a step, and says what each takes."""
 
-import contextlib
 import dataclasses
 import re
 import time
@@ -71,8 +70,7 @@ def compile_all(
   found: Iterator[programs.Program], config: ModelConfig, mesh: Mesh
 ) -> Iterator[Compiled]:
   """Compiles programs one after the other, and yields what each takes."""
-  scope = jax.set_mesh(mesh) if mesh.size > 1 else contextlib.nullcontext()
-  with scope:
+  with jax.set_mesh(mesh):  # Of one device too: it says for what platform programs are.
     for program in found:
       yield _compile(program, config, mesh.size)
 

@@ -45,6 +45,7 @@ def learner(section: Section, seed: int, mesh: Mesh | None) -> Callable[..., rl_
     max_completion_tokens=section.sampling.take('max_completion_tokens', int, least=1),
     sampler=sampler,
     segment_tokens=section.sampling.take('segment_tokens', int, least=1),
+    prompt_chunk_tokens=section.sampling.take('prompt_chunk_tokens', int | None, least=1),
     mesh=mesh,
   )
   settings = section.settings.make(rl_step.Settings, seed=seed)

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from r1jax.decoding.prefill import encode_prompts, last_prompt_token
 from r1jax.decoding.sampling import Sampler, address, draw, uniform
-from r1jax.decoding.scoring import encode_prompts, last_prompt_token
 from r1jax.model.cache import Prefix, Suffix, append, empty_suffix, grow
 from r1jax.model.transformer import Transformer, call
 from r1jax.sharding import constrain, constrain_cache
@@ -68,6 +68,7 @@ def generate(
   stop_tokens: tuple[int, ...],
   key: jax.Array,
   segment_tokens: int = 32,
+  prompt_chunk_tokens: int | None = None,
   prompt_parts: int = 1,
 ) -> Rollouts:
   """Samples `group_size` completions of each prompt.
@@ -85,6 +86,7 @@ def generate(
     stop_tokens: tokens that end a completion, of which they are the last.
     key: root of the random numbers, one for each step and attempt.
     segment_tokens: tokens between two looks at who is alive.
+    prompt_chunk_tokens: tokens of each prompt that are read at one time; None for all.
     prompt_parts: devices over which the prompts are split; their number stays a multiple of it.
 
   Returns:
@@ -94,6 +96,8 @@ def generate(
     ValueError: if the number of prompts is no multiple of `prompt_parts`, or a size is below 1.
   """
   sizes = {'group_size': group_size, 'max_tokens': max_tokens, 'segment_tokens': segment_tokens}
+  if prompt_chunk_tokens is not None:
+    sizes['prompt_chunk_tokens'] = prompt_chunk_tokens
   for name, size in sizes.items():
     if size < 1:
       raise ValueError(f'{name} is {size}; it must be at least 1')
@@ -105,7 +109,13 @@ def generate(
     )
   capacity = min(segment_tokens, max_tokens)
   batch, prefix_experts = _start(
-    model, params, prompts, key, group_size=group_size, capacity=capacity
+    model,
+    params,
+    prompts,
+    key,
+    group_size=group_size,
+    capacity=capacity,
+    prompt_chunk_tokens=prompt_chunk_tokens,
   )
   out = _Record.empty(num_prompts, group_size, max_tokens)
   row_P, column_PG = np.arange(num_prompts), np.tile(np.arange(group_size), (num_prompts, 1))
@@ -139,10 +149,21 @@ def _next_capacity(capacity: int, segment_tokens: int) -> int:
   return capacity + max(segment_tokens, quarter)
 
 
-@functools.partial(jax.jit, static_argnames=('model', 'group_size', 'capacity'))
-def _start(model, params, prompts: Prompts, key, *, group_size: int, capacity: int):
+@functools.partial(
+  jax.jit, static_argnames=('model', 'group_size', 'capacity', 'prompt_chunk_tokens')
+)
+def _start(
+  model,
+  params,
+  prompts: Prompts,
+  key,
+  *,
+  group_size: int,
+  capacity: int,
+  prompt_chunk_tokens: int | None = None,
+):
   """Encodes the prompts and returns the first batch and the prompts' experts."""
-  prefix, out = encode_prompts(model, params, prompts)
+  prefix, routing = encode_prompts(model, params, prompts, chunk_tokens=prompt_chunk_tokens)
   shape = (prompts.tokens_PS.shape[0], group_size)
   token_PG = jnp.broadcast_to(last_prompt_token(prompts)[:, None], shape)
   entries = jax.eval_shape(lambda p: call(model, p, 'encode', token_PG[..., None]).cache, params)
@@ -153,7 +174,7 @@ def _start(model, params, prompts: Prompts, key, *, group_size: int, capacity: i
     address(key, prompts.address_P[:, None], jnp.arange(group_size)),
     jnp.zeros(shape, bool),
   )
-  experts = None if out.routing is None else out.routing.chosen_PGTQ[:, :, 0].astype(jnp.int16)
+  experts = None if routing is None else routing.chosen_PGTQ[:, :, 0].astype(jnp.int16)
   return _split(batch), experts
 
 

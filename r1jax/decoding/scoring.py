@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from r1jax.decoding.prefill import encode_prompts, last_prompt_token
 from r1jax.decoding.sampling import log_probabilities
-from r1jax.model.cache import Prefix, as_prefix
 from r1jax.model.moe import Routing
-from r1jax.model.transformer import Output, Transformer, call
+from r1jax.model.transformer import Transformer, call
+from r1jax.sharding import constrain, token_parts
 from r1jax.structs import Experts, Prompts
 
 
@@ -31,29 +32,6 @@ class Scores:
   hidden_PGTD: jax.Array
   prefix_routing: Routing | None
   suffix_routing: Routing | None
-
-
-def encode_prompts(
-  model: Transformer, params, prompts: Prompts, experts: Experts | None = None
-) -> tuple[Prefix, Output]:
-  """Encodes all but the last token of each prompt, once for its whole group."""
-  length_P = prompts.length_P - 1
-  # Prompts of one token have a prefix of one token too, which nothing sees.
-  tokens_P1S = prompts.tokens_PS[:, None, : max(prompts.tokens_PS.shape[1] - 1, 1)]
-  out = call(
-    model,
-    params,
-    'encode',
-    tokens_P1S,
-    chosen_NPGTQ=None if experts is None else experts.prefix_NPSQ[:, :, None].astype(jnp.int32),
-    mask_PGT=jnp.arange(tokens_P1S.shape[-1]) < length_P[:, None, None],
-  )
-  return as_prefix(out.cache, length_P), out
-
-
-def last_prompt_token(prompts: Prompts) -> jax.Array:
-  """Returns the token that starts every suffix, `[P]`."""
-  return jnp.take_along_axis(prompts.tokens_PS, prompts.length_P[:, None] - 1, axis=1)[:, 0]
 
 
 def length_mask(length: jax.Array, size: int) -> jax.Array:
@@ -82,7 +60,8 @@ def score(
     length_PG: their lengths; content at or after them has no effect.
     temperature: the distribution's; 0 counts as 1.
     experts: choices to replay, or None to let the router choose.
-    chunk_tokens: completion tokens whose logits exist at one time, in float32; None for all.
+    chunk_tokens: completion tokens, of all answers together, whose logits exist at one time, in
+      float32; None for all.
 
   Returns:
     `Scores`.
@@ -92,7 +71,7 @@ def score(
   """
   if chunk_tokens is not None and chunk_tokens < 1:
     raise ValueError(f'chunk_tokens is {chunk_tokens}; it must be at least 1, or None')
-  prefix, prompt_out = encode_prompts(model, params, prompts, experts)
+  prefix, prefix_routing = encode_prompts(model, params, prompts, experts)
   P, G, T = tokens_PGT.shape
   first_PG1 = jnp.broadcast_to(last_prompt_token(prompts)[:, None, None], (P, G, 1))
   mask_PGT = length_mask(length_PG, T)
@@ -113,7 +92,7 @@ def score(
     jnp.where(mask_PGT, logp_PGT, 0.0),
     jnp.where(mask_PGT, entropy_PGT, 0.0),
     out.hidden_PGTD,
-    prompt_out.routing,
+    prefix_routing,
     out.routing,
   )
 
@@ -121,8 +100,9 @@ def score(
 def token_logp(unembed, hidden_PGTD, target_PGT, *, temperature: float, chunk_tokens: int | None):
   """Returns log-probability of targets and entropy, `[P, G, T]` each.
 
-  With `chunk_tokens`, positions are taken that many at a time and their logits are made again in
-  the backward pass, so that `[P, G, T, V]` never exists.
+  With `chunk_tokens`, that many tokens of the whole batch are taken at a time, but one of each
+  prompt at least, and their logits are made again in the backward pass, so that `[P, G, T, V]`
+  never exists.
   """
 
   def one_chunk(chunk):
@@ -132,21 +112,27 @@ def token_logp(unembed, hidden_PGTD, target_PGT, *, temperature: float, chunk_to
     entropy = -jnp.sum(jnp.exp(frozen_V) * frozen_V, axis=-1)
     return jnp.take_along_axis(logp_V, target[..., None], axis=-1)[..., 0], entropy
 
-  T = target_PGT.shape[-1]
-  if chunk_tokens is None or chunk_tokens >= T:
+  P, G, T = target_PGT.shape
+  if chunk_tokens is None or chunk_tokens >= P * G * T:
     return one_chunk((hidden_PGTD, target_PGT))
-  padding = -T % chunk_tokens
+  # A chunk has a share of every prompt and of every part of the tokens, since these are what a mesh
+  # splits: so each device has its share of every chunk.
+  C = token_parts() if T % token_parts() == 0 else 1
+  size = max(chunk_tokens // (P * C), 1)
+  padding = -(G * T // C) % size
 
   def split(array):
-    """Moves chunks of axis 2 to the front."""
+    """Moves chunks to the front, `[chunks, P, C, size, ...]`."""
+    rest = array.shape[3:]
+    array = jnp.moveaxis(array.reshape(P, G, C, T // C, *rest), 2, 1).reshape(P, C, -1, *rest)
     array = jnp.pad(array, [(0, padding) if axis == 2 else (0, 0) for axis in range(array.ndim)])
-    shape = (*array.shape[:2], -1, chunk_tokens, *array.shape[3:])
-    return jnp.moveaxis(array.reshape(shape), 2, 0)
+    array = jnp.moveaxis(array.reshape(P, C, -1, size, *rest), 2, 0)
+    return constrain(array, None, 'prompts', 'tokens', *(None,) * (array.ndim - 3))
 
   parts = jax.lax.map(jax.checkpoint(one_chunk), (split(hidden_PGTD), split(target_PGT)))
 
   def join(array):
-    array = jnp.moveaxis(array, 0, 2)
-    return array.reshape(*array.shape[:2], -1)[:, :, :T]
+    array = jnp.moveaxis(array, 0, 2).reshape(P, C, -1)[:, :, : G * T // C]
+    return jnp.moveaxis(array.reshape(P, C, G, T // C), 1, 2).reshape(P, G, T)
 
   return jax.tree.map(join, parts)

@@ -50,6 +50,7 @@ class Answering:
     max_completion_tokens: an answer is truncated there.
     sampler: how tokens are chosen.
     segment_tokens: tokens between two compactions of the batch.
+    prompt_chunk_tokens: tokens of each prompt that are read at one time; None for all.
     mesh: devices to decode on, or None for one.
   """
 
@@ -62,6 +63,7 @@ class Answering:
   max_completion_tokens: int
   sampler: Sampler
   segment_tokens: int
+  prompt_chunk_tokens: int | None = None
   mesh: Mesh | None = None
 
   def __call__(
@@ -92,6 +94,7 @@ class Answering:
       stop_tokens=self.tokenizer.stop_ids,
       key=key,
       segment_tokens=self.segment_tokens,
+      prompt_chunk_tokens=self.prompt_chunk_tokens,
       prompt_parts=sharding.prompt_parts(self.mesh),
     )
     return Answers(problems, rollouts, self._texts(rollouts))

@@ -1,43 +1,29 @@
 """Attention of a group: samples of a prompt share its prefix and own their suffix.
 
-A token sees *spans* of keys and values. A span is shared by the group (`[P, S, K, d]`: the
-prompt's prefix) or owned by each sample (`[P, G, U, K, d]`: its suffix). Sampling, scoring and
-training differ only in the spans they pass to `attend`.
+A token sees *spans* of keys and values. A span is shared by the group (the prompt's prefix) or
+owned by each sample (its suffix). Sampling, scoring and training differ only in the spans they pass
+to `attend`.
 
-Letters: d key width, e value width, J query heads of a key-value head (H = K * J), U tokens of an
-owned span.
+Letters: d key width, e value width, J query heads of a key-value head (H = K * J).
 """
 
 import functools
 import operator
-from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from r1jax.model import blockwise, splash
 from r1jax.model import rope as rope_lib
 from r1jax.model.config import GQA, ModelConfig
 from r1jax.model.layers import RMSNorm, project
+from r1jax.model.spans import Span
+from r1jax.sharding import for_tpu, token_parts
 
-
-class Span(NamedTuple):
-  """Keys and values that queries may see.
-
-  Attributes:
-    key: `[P, S, K, d]` if shared by the group, `[P, G, U, K, d]` if owned by each sample.
-    value: the same with width e.
-    mask: True where a key may be seen, broadcastable to `[P, G, T, S]`.
-  """
-
-  key: jax.Array
-  value: jax.Array
-  mask: jax.Array
-
-  @property
-  def shared(self) -> bool:
-    """True if all samples of a prompt share the span."""
-    return self.key.ndim == 4
+# Products of query and key numbers beyond which scores are made in blocks: at 1,024 x 1,024 the
+# scores of one head of one sample take 4 MiB.
+PLAIN_SCORES = 2**20
 
 
 def attend(query_PGTHd: jax.Array, spans: list[Span], *, scale: float) -> jax.Array:
@@ -45,11 +31,22 @@ def attend(query_PGTHd: jax.Array, spans: list[Span], *, scale: float) -> jax.Ar
 
   Softmax and its sums run in float32 over all spans together, and the result is rounded once;
   products take the dtype of the query and the values. A query must be allowed at least one key.
+  Scores of more than `PLAIN_SCORES` pairs are made in blocks, and again in the backward pass; on
+  TPUs by their kernel, unless tokens are split over a mesh.
   """
+  num_queries, num_keys = query_PGTHd.shape[2], sum(span.size for span in spans)
+  if num_queries * num_keys > PLAIN_SCORES:
+    kernel = for_tpu() and token_parts() == 1 and splash.takes(spans)
+    return (splash if kernel else blockwise).attend(query_PGTHd * scale, spans)
+  return plain(query_PGTHd * scale, spans)
+
+
+def plain(query_PGTHd: jax.Array, spans: list[Span]) -> jax.Array:
+  """Returns attention of scaled queries, with the scores of all pairs in memory."""
   P, G, T, H, d = query_PGTHd.shape
   K = spans[0].key.shape[-2]
   # In this order of axes no product has to transpose scores, which are by far the largest array.
-  query_PKGJTd = jnp.einsum('PGTKJd->PKGJTd', (query_PGTHd * scale).reshape(P, G, T, K, -1, d))
+  query_PKGJTd = jnp.einsum('PGTKJd->PKGJTd', query_PGTHd.reshape(P, G, T, K, -1, d))
   scores = [_scores(query_PKGJTd, span) for span in spans]
   top = functools.reduce(jnp.maximum, [jnp.max(s, axis=-1, keepdims=True) for s in scores])
   exps = [jnp.exp(s - jax.lax.stop_gradient(top)) for s in scores]
@@ -65,7 +62,8 @@ def _scores(query_PKGJTd: jax.Array, span: Span) -> jax.Array:
   scores = jnp.einsum(
     f'PKGJTd,{keys}->PKGJTS', query_PKGJTd, span.key, preferred_element_type=jnp.float32
   )
-  return jnp.where(span.mask[:, None, :, None], scores, -jnp.inf)
+  mask_PTS = span.seen.mask(jnp.arange(scores.shape[-2]), jnp.arange(span.size))
+  return jnp.where(mask_PTS[:, None, None, None], scores, -jnp.inf)
 
 
 def _mix(weight_PKGJTS: jax.Array, span: Span) -> jax.Array:
@@ -77,16 +75,6 @@ def _mix(weight_PKGJTS: jax.Array, span: Span) -> jax.Array:
     span.value,
     preferred_element_type=jnp.float32,
   )
-
-
-def prefix_mask(length_P: jax.Array, size: int) -> jax.Array:
-  """Returns the mask of a prefix span of `size` tokens, of which `length_P` are real."""
-  return (jnp.arange(size) < length_P[:, None])[:, None, None, :]
-
-
-def causal_mask(size: int) -> jax.Array:
-  """Returns the mask under which token t sees tokens 0 to t, `[1, 1, size, size]`."""
-  return jnp.tril(jnp.ones((size, size), bool))[None, None]
 
 
 class GroupedQueryAttention(nn.Module):
@@ -125,7 +113,7 @@ class GroupedQueryAttention(nn.Module):
     query = rope_lib.rotate(query, cos_sin, interleaved=config.rope.interleaved)
     key = rope_lib.rotate(key, cos_sin, interleaved=config.rope.interleaved)
     entries = {'key': key, 'value': value}
-    spans = [Span(e['key'], e['value'], mask) for e, mask in sight.spans(entries)]
+    spans = [Span(e['key'], e['value'], seen) for e, seen in sight.spans(entries)]
     mixed = attend(query, spans, scale=rope_lib.softmax_scale(config.rope, d))
     return project(self, config, 'out', mixed, x_PGTD.shape[-1], num_inputs=2), entries
 

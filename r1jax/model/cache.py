@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from r1jax.model.attention import causal_mask, prefix_mask
+from r1jax.model.spans import Seen
 
 Entries = dict[str, jax.Array]
 Cache = dict[str, Entries]
@@ -61,21 +61,14 @@ class Sight:
   suffix: Entries | None
   suffix_length: jax.Array | None
 
-  def spans(self, own: Entries) -> list[tuple[Entries, jax.Array]]:
-    """Returns (entries, mask) of each span; `own` are the entries of the tokens themselves."""
+  def spans(self, own: Entries) -> list[tuple[Entries, Seen]]:
+    """Returns entries of each span and which are seen; `own` are those of the tokens themselves."""
     spans = []
-    if self.prefix is not None and self.prefix_length_P is not None:
-      size = _tokens(self.prefix, axis=1)
-      spans.append((self.prefix, prefix_mask(self.prefix_length_P, size)))
-    if self.suffix is not None and self.suffix_length is not None:
-      present = jnp.arange(_tokens(self.suffix, axis=2)) < self.suffix_length
-      spans.append((self.suffix, present[None, None, None, :]))
-    spans.append((own, causal_mask(_tokens(own, axis=2))))
-    return spans
-
-
-def _tokens(entries: Entries, *, axis: int) -> int:
-  return next(iter(entries.values())).shape[axis]
+    if self.prefix is not None:
+      spans.append((self.prefix, Seen(self.prefix_length_P)))
+    if self.suffix is not None:
+      spans.append((self.suffix, Seen(self.suffix_length)))
+    return [*spans, (own, Seen(causal=True))]
 
 
 def as_prefix(cache: Cache, length_P: jax.Array) -> Prefix:

@@ -14,9 +14,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from r1jax.model import rope as rope_lib
-from r1jax.model.attention import Span, attend
+from r1jax.model.attention import attend
 from r1jax.model.config import MLA, ModelConfig
 from r1jax.model.layers import RMSNorm, linear, project, weight
+from r1jax.model.spans import Span
 
 
 class LatentAttention(nn.Module):
@@ -48,13 +49,13 @@ class LatentAttention(nn.Module):
     if absorbed:
       query_PGTHC = jnp.einsum('PGTHN,CHN->PGTHC', query_PGTHN, key_up_CHN)
       query = jnp.concatenate([query_PGTHC, query_PGTHR], axis=-1)
-      spans = [_latent_span(e, mask) for e, mask in sight.spans(entries)]
+      spans = [_latent_span(e, seen) for e, seen in sight.spans(entries)]
       mixed_PGTHC = attend(query, spans, scale=scale)
       mixed_PGTHO = jnp.einsum('PGTHC,CHO->PGTHO', mixed_PGTHC, value_up_CHO)
     else:
       query = jnp.concatenate([query_PGTHN, query_PGTHR], axis=-1)
       spans = [
-        _expanded_span(e, mask, key_up_CHN, value_up_CHO) for e, mask in sight.spans(entries)
+        _expanded_span(e, seen, key_up_CHN, value_up_CHO) for e, seen in sight.spans(entries)
       ]
       mixed_PGTHO = attend(query, spans, scale=scale)
     return project(self, config, 'out', mixed_PGTHO, x_PGTD.shape[-1], num_inputs=2), entries
@@ -84,17 +85,17 @@ class LatentAttention(nn.Module):
     return {'latent': latent_PGTC, 'rope_key': key_PGT1R[..., 0, :]}
 
 
-def _latent_span(entries, mask) -> Span:
+def _latent_span(entries, seen) -> Span:
   """One key-value head: keys are latent and rotated key side by side, values the latent."""
   key = jnp.concatenate([entries['latent'], entries['rope_key']], axis=-1)
-  return Span(key[..., None, :], entries['latent'][..., None, :], mask)
+  return Span(key[..., None, :], entries['latent'][..., None, :], seen)
 
 
-def _expanded_span(entries, mask, key_up_CHN, value_up_CHO) -> Span:
+def _expanded_span(entries, seen, key_up_CHN, value_up_CHO) -> Span:
   """Keys and values of every head; the rotated key is the same for all heads."""
   key_N = linear(entries['latent'], key_up_CHN)
   value = linear(entries['latent'], value_up_CHO)
   key_R = jnp.broadcast_to(
     entries['rope_key'][..., None, :], (*key_N.shape[:-1], entries['rope_key'].shape[-1])
   )
-  return Span(jnp.concatenate([key_N, key_R], axis=-1), value, mask)
+  return Span(jnp.concatenate([key_N, key_R], axis=-1), value, seen)

@@ -66,7 +66,7 @@ def loss(
     model: whose `config` is that of `params`.
     mtp_weight: lambda of DeepSeek-V3 eq. 25; 0 leaves the MTP module out.
     balance_weight: alpha of DeepSeek-V3 eq. 17.
-    chunk_tokens: positions whose logits exist at one time, or None for all.
+    chunk_tokens: tokens, of all rows together, whose logits exist at one time, or None for all.
   """
   apply = functools.partial(call, model, params)
   logp = functools.partial(
@@ -109,7 +109,7 @@ class Settings:
     mtp_weight: of the multi-token prediction loss (V3: 0.3, later 0.1).
     balance_weight: of the sequence balance loss (V3: 1e-4).
     bias_speed: of the experts' selection bias (V3: 0.001).
-    chunk_tokens: positions whose logits exist at one time; None for all.
+    chunk_tokens: tokens, of all rows together, whose logits exist at one time; None for all.
     seed: of the initial parameters and of the order of documents.
   """
 

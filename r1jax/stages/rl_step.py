@@ -50,7 +50,8 @@ class Settings:
       them by the length of their answers, so that short ones are not padded to the longest.
     drop_truncated: truncated answers take no part in the loss (their reward counts in the group).
     max_resamples: times that groups without variance are replaced by new prompts; 0 for never.
-    chunk_tokens: completion tokens whose logits exist at one time; None for all.
+    chunk_tokens: completion tokens, of all answers of a microbatch together, whose logits exist at
+      one time; None for all.
     balance_weight: of the sequence balance loss of the experts; 0 for none. An answer has in it
       the weight that its tokens have in the loss.
     seed: root of all random numbers of the stage.

@@ -20,7 +20,8 @@ from equations import dot_operations
 from families import QUICK, V3_CONFIG, VOCABULARY, randomise, subject
 
 from r1jax.decoding import Sampler, generate, generation, scoring
-from r1jax.decoding.scoring import encode_prompts, length_mask, score
+from r1jax.decoding.prefill import encode_prompts
+from r1jax.decoding.scoring import length_mask, score
 from r1jax.model import Transformer, call
 from r1jax.model.sizes import count_parameters
 
@@ -284,7 +285,9 @@ def test_prompts_that_cannot_be_split_are_refused():
     ask('gqa', prompt_parts=3)
 
 
-@pytest.mark.parametrize('name', ['group_size', 'max_tokens', 'segment_tokens'])
+@pytest.mark.parametrize(
+  'name', ['group_size', 'max_tokens', 'segment_tokens', 'prompt_chunk_tokens']
+)
 def test_sizes_without_sense_are_refused(name):
   with pytest.raises(ValueError, match=f'{name} is 0; it must be at least 1'):
     ask('gqa', **{name: 0})

@@ -9,7 +9,8 @@ from asking import model_of, prompts_of
 from equations import dot_operations, shapes
 from families import QUICK, VOCABULARY, subject
 
-from r1jax.decoding.scoring import encode_prompts, score, token_logp
+from r1jax.decoding.prefill import encode_prompts
+from r1jax.decoding.scoring import score, token_logp
 from r1jax.structs import Experts
 
 FAMILIES = ['gqa', 'v3']
@@ -117,7 +118,7 @@ def test_the_gradient_reaches_the_prompt():
 def test_chunked_scores_equal_unchunked():
   """Through the whole model, with a last chunk that is not full."""
   whole, gradient = scores_of('v3')
-  scores, chunked = scores_of('v3', chunk=3)
+  scores, chunked = scores_of('v3', chunk=9)
   np.testing.assert_allclose(scores.logp_PGT, whole.logp_PGT, atol=1e-6)
   np.testing.assert_allclose(scores.entropy_PGT, whole.entropy_PGT, atol=1e-6)
   assert_close(chunked, gradient, 1e-5)
@@ -165,7 +166,7 @@ def of_hidden(hidden_PGTD, matrix_DV, *, temperature=0.5, chunk=None):
   )
 
 
-@pytest.mark.parametrize('chunk', [None, 1, 2, 3, 7, 9])
+@pytest.mark.parametrize('chunk', [None, 1, 5, 8, 14, 41, 42, 99])
 def test_token_logp_against_float64(chunk):
   scaled_PGTV = HIDDEN_PGTD.astype(np.float64) @ MATRIX_DV.astype(np.float64) / 0.5
   logp_PGTV = scaled_PGTV - np.log(np.exp(scaled_PGTV).sum(axis=-1, keepdims=True))
@@ -176,7 +177,7 @@ def test_token_logp_against_float64(chunk):
   np.testing.assert_allclose(entropy_PGT, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize('chunk', [1, 3, 9])
+@pytest.mark.parametrize('chunk', [1, 8, 41])
 def test_chunks_do_not_change_the_gradient(chunk):
   def total(hidden, matrix, chunk):
     return jnp.sum(of_hidden(hidden, matrix, chunk=chunk)[0] * WEIGHT_PGT)
@@ -237,6 +238,18 @@ def has_all_logits(chunk):
 def test_chunks_spare_the_logits_of_all_tokens():
   assert has_all_logits(None)
   assert not has_all_logits(3)
+
+
+@pytest.mark.parametrize(('chunk', 'rows'), [(None, P * G * T), (9, 8), (1, P)])
+def test_a_chunk_is_of_the_whole_batch(chunk, rows):
+  """However many answers there are, no more logits exist than it says, or one of each prompt."""
+
+  def total(hidden, matrix):
+    return jnp.sum(of_hidden(hidden, matrix, chunk=chunk)[0])
+
+  program = jax.make_jaxpr(jax.grad(total, argnums=(0, 1)))(HIDDEN_PGTD, MATRIX_DV).jaxpr
+  of_tokens = [np.prod(s[:-1]) for s in shapes(program) if s[-1:] == (VOCABULARY,) and len(s) > 2]
+  assert max(of_tokens) == rows
 
 
 def test_prompt_work_does_not_grow_with_the_group():

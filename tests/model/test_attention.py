@@ -8,9 +8,10 @@ import pytest
 import slow_model
 
 from r1jax.model import rope
-from r1jax.model.attention import GroupedQueryAttention, Span, attend, causal_mask, prefix_mask
+from r1jax.model.attention import GroupedQueryAttention, attend
 from r1jax.model.cache import Sight
 from r1jax.model.config import GQA
+from r1jax.model.spans import Seen, Span
 
 ALONE = Sight(prefix=None, prefix_length_P=None, suffix=None, suffix_length=None)
 
@@ -24,8 +25,8 @@ def test_attend_to_shared_and_owned_spans_against_loops():
   own_key, own_value = rng.normal(size=(P, G, T, K, 6)), rng.normal(size=(P, G, T, K, 3))
   length_P = np.array([3, 0])
   spans = [
-    Span(jnp.asarray(shared_key), jnp.asarray(shared_value), prefix_mask(jnp.asarray(length_P), S)),
-    Span(jnp.asarray(own_key), jnp.asarray(own_value), causal_mask(T)),
+    Span(jnp.asarray(shared_key), jnp.asarray(shared_value), Seen(jnp.asarray(length_P))),
+    Span(jnp.asarray(own_key), jnp.asarray(own_value), Seen(causal=True)),
   ]
   found = np.asarray(attend(jnp.asarray(query), spans, scale=0.7))
   for p, g, t, h in np.ndindex(P, G, T, H):
@@ -42,34 +43,33 @@ def test_attend_sums_in_float32():
   query, key, value = (
     jnp.asarray(rng.normal(size=(1, 1, 200, 4, 32)), jnp.bfloat16) for _ in range(3)
   )
-  spans = [Span(key, value, causal_mask(200))]
+  spans = [Span(key, value, Seen(causal=True))]
   found = attend(query, spans, scale=0.2)
   assert found.dtype == jnp.bfloat16
-  wide = [Span(key.astype('float32'), value.astype('float32'), causal_mask(200))]
+  wide = [Span(key.astype('float32'), value.astype('float32'), Seen(causal=True))]
   exact = attend(query.astype('float32'), wide, scale=0.2)
   error = np.sqrt(np.mean((np.asarray(found, np.float32) - exact) ** 2))
   rounding = np.sqrt(np.mean((np.asarray(exact.astype('bfloat16'), np.float32) - exact) ** 2))
   assert rounding < error < 2 * rounding
-  ones = [Span(key, jnp.ones_like(value), causal_mask(200))]
+  ones = [Span(key, jnp.ones_like(value), Seen(causal=True))]
   np.testing.assert_allclose(attend(query, ones, scale=0.2).astype('float32'), 1.0, atol=2**-8)
 
 
 def test_attend_survives_scores_beyond_the_range_of_exp():
   """Keys score 500 and 510 in one span, 500 in another: only the best counts."""
   one = jnp.ones((1, 1, 1, 1, 1))
-  shared = Span(jnp.array([[[[500.0]], [[510.0]]]]), jnp.array([[[[1.0]], [[2.0]]]]), True)
-  owned = Span(500 * one, 3 * one, True)
-  spans = [span._replace(mask=jnp.ones((1, 1, 1, 1), bool)) for span in (shared, owned)]
-  np.testing.assert_allclose(attend(one, spans, scale=1.0), 2.0, atol=2e-4)
+  shared = Span(jnp.array([[[[500.0]], [[510.0]]]]), jnp.array([[[[1.0]], [[2.0]]]]), Seen())
+  owned = Span(500 * one, 3 * one, Seen())
+  np.testing.assert_allclose(attend(one, [shared, owned], scale=1.0), 2.0, atol=2e-4)
 
 
 def test_unseen_keys_get_no_gradient_and_make_no_nan():
   key = jnp.full((1, 4, 1, 2), 3.0)
-  mask = prefix_mask(jnp.array([0]), 4)
+  seen = Seen(jnp.array([0]))
 
   def loss(key, value):
-    own = Span(jnp.ones((1, 1, 1, 1, 2)), jnp.ones((1, 1, 1, 1, 2)), causal_mask(1))
-    return attend(jnp.ones((1, 1, 1, 1, 2)), [Span(key, value, mask), own], scale=1.0).sum()
+    own = Span(jnp.ones((1, 1, 1, 1, 2)), jnp.ones((1, 1, 1, 1, 2)), Seen(causal=True))
+    return attend(jnp.ones((1, 1, 1, 1, 2)), [Span(key, value, seen), own], scale=1.0).sum()
 
   for gradient in jax.jit(jax.grad(loss, argnums=(0, 1)))(key, key):
     np.testing.assert_array_equal(gradient, np.zeros_like(gradient))
