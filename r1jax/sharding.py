@@ -9,13 +9,17 @@ splits tokens.
 """
 
 import dataclasses
+import functools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from r1jax import hosts
 
 AXES = ('data', 'fsdp', 'tensor', 'expert', 'context')
 
@@ -200,23 +204,118 @@ def prompt_parts(mesh: Mesh | None) -> int:
   return 1 if mesh is None else num_parts(mesh, MESH_AXES['prompts'])
 
 
+def division(mesh: Mesh | None) -> hosts.Division:
+  """Returns which prompts of a batch lie in which process.
+
+  Raises:
+    ValueError: processes hold some of each other's prompts, and not all.
+  """
+  if mesh is None or hosts.is_alone():
+    return hosts.Division(prompt_parts(mesh), (tuple(range(prompt_parts(mesh))),))
+  held: list[set[int]] = [set() for _ in range(jax.process_count())]
+  device: Any
+  parts = NamedSharding(mesh, _prompts_at(0)).devices_indices_map((prompt_parts(mesh),))
+  for device, (part,) in parts.items():
+    held[device.process_index].add(part.indices(prompt_parts(mesh))[0])
+  return hosts.divided(held, jax.process_index())
+
+
+def _prompts_at(axis: int) -> PartitionSpec:
+  return PartitionSpec(*([None] * axis), MESH_AXES['prompts'])
+
+
 def place(tree: Any, mesh: Mesh | None, axis: int = 0) -> Any:
   """Puts arrays on the mesh, split along the prompts at `axis`; without a mesh, on the device.
+
+  Args:
+    tree: arrays with the prompts of this process, those of its `division`.
+    mesh: devices, or None for one.
+    axis: of the prompts.
 
   Raises:
     ValueError: if the prompts cannot be split evenly.
   """
   if mesh is None:
     return jax.device_put(tree)
+  divided = division(mesh)
   for array in jax.tree.leaves(tree):
-    if array.shape[axis] % prompt_parts(mesh):
+    count = array.shape[axis] * len(divided.blocks)
+    if count % prompt_parts(mesh):
       raise ValueError(
-        f'a batch of {array.shape[axis]} prompts (or rows) cannot be split into '
+        f'a batch of {count} prompts (or rows) cannot be split into '
         f'{prompt_parts(mesh)} parts over the mesh axes {", ".join(MESH_AXES["prompts"] or ())}: '
         'change config.mesh, or the prompts of a step, minibatch or microbatch to a multiple of it'
       )
-  spec = PartitionSpec(*([None] * axis), MESH_AXES['prompts'])
-  return jax.device_put(tree, NamedSharding(mesh, spec))
+  split = NamedSharding(mesh, _prompts_at(axis))
+  if hosts.is_alone():
+    return jax.device_put(tree, split)
+  return jax.tree.map(lambda array: _place_own(np.asarray(array), split, divided, axis), tree)
+
+
+def _place_own(
+  array: np.ndarray, split: NamedSharding, divided: hosts.Division, axis: int
+) -> jax.Array:
+  """Returns the array of all processes, of which this one gives its own prompts."""
+  count = array.shape[axis] * len(divided.blocks)
+  shape = (*array.shape[:axis], count, *array.shape[axis + 1 :])
+  own = divided.rows(count)
+
+  def part(index: tuple[slice, ...] | None) -> np.ndarray:
+    assert index is not None
+    start, stop, _ = index[axis].indices(count)
+    first = int(np.searchsorted(own, start))  # The rows of a device follow each other.
+    return array[(*index[:axis], slice(first, first + stop - start), *index[axis + 1 :])]
+
+  return jax.make_array_from_callback(shape, split, part, dtype=array.dtype)
+
+
+def fetch(tree: Any, mesh: Mesh | None, axis: int = 0) -> Any:
+  """Returns arrays on the host: of several processes, the prompts of this one; undoes `place`."""
+  if mesh is None or hosts.is_alone():
+    return jax.device_get(tree)
+  return jax.tree.map(functools.partial(_own, axis=axis), _laid(tree, mesh, _prompts_at(axis)))
+
+
+def _own(array: jax.Array, axis: int) -> np.ndarray:
+  """Returns the parts along an axis that the devices of this process hold, joined in order."""
+  parts = {shard.index[axis].start or 0: shard.data for shard in array.addressable_shards}
+  return np.concatenate([np.asarray(parts[start]) for start in sorted(parts)], axis=axis)
+
+
+def whole(tree: Any, mesh: Mesh | None) -> Any:
+  """Returns arrays on the host, all of them in every process; for what is small."""
+  if mesh is None or hosts.is_alone():
+    return jax.device_get(tree)
+  return jax.device_get(_laid(tree, mesh, PartitionSpec()))
+
+
+def reader(array: Any) -> Callable[[tuple[int, ...]], np.ndarray]:
+  """Returns what reads parts of an array onto the host, by their index along the leading axes.
+
+  Of an array that lies in several processes, a part at a time is put together, in all of them.
+  """
+  if isinstance(array, jax.Array) and not array.is_fully_addressable:
+    assert isinstance(array.sharding, NamedSharding)
+    part = _part(array.sharding.mesh)
+    return lambda place: np.asarray(part(array, place))
+  found = np.asarray(array)
+  return lambda place: found[place]
+
+
+@functools.lru_cache
+def _part(mesh: Mesh) -> Callable[..., jax.Array]:
+  everywhere = NamedSharding(mesh, PartitionSpec())
+  return jax.jit(lambda array, place: array[place], out_shardings=everywhere)
+
+
+@functools.lru_cache
+def _layer(mesh: Mesh, spec: PartitionSpec) -> Callable[[Any], Any]:
+  return jax.jit(lambda tree: tree, out_shardings=NamedSharding(mesh, spec))
+
+
+def _laid(tree: Any, mesh: Mesh, spec: PartitionSpec) -> Any:
+  """Returns arrays as they lie when they are split so."""
+  return _layer(mesh, spec)(tree)
 
 
 def splits_tokens() -> bool:
