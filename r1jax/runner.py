@@ -20,7 +20,7 @@ import jax
 import ml_collections
 
 import r1jax
-from r1jax import build, hosts
+from r1jax import build, hosts, sharding
 from r1jax.evaluation import plots, report
 from r1jax.rewards.combine import TermError
 from r1jax.stages.policy import Policy
@@ -63,6 +63,8 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
   hosts.check_same('the config', _resolved(config))
   hosts.check_same('the code', {name: versions()[name] for name in (*LIBRARIES, 'r1jax', 'commit')})
   hosts.first(lambda: _refuse_another(workdir, config))
+  if plan.mesh is not None:
+    sharding.acquaint(plan.mesh)
   load_policy, summary, claimed = plan.policy, {}, False
   scope = jax.set_mesh(plan.mesh) if plan.mesh is not None else contextlib.nullcontext()
   with StopRequest() as stop, scope, contextlib.ExitStack() as held:

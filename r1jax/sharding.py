@@ -10,6 +10,7 @@ splits tokens.
 
 import dataclasses
 import functools
+import itertools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -110,6 +111,26 @@ def make_mesh(shape: MeshShape, devices: list[Any] | None = None) -> Mesh:
   devices = jax.devices() if devices is None else devices
   sizes = shape.resolve(len(devices))
   return jax.make_mesh(sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices)
+
+
+def acquaint(mesh: Mesh) -> None:
+  """Lets all groups of devices that a mesh may reduce over find each other.
+
+  On CPUs of several processes a group has half a minute for that, from when its first device asks
+  for it, and compiling may set processes apart by more; here they are together.
+  """
+  if hosts.is_alone() or mesh.devices.flat[0].platform != 'cpu':
+    return
+  split = tuple(axis for axis in AXES if mesh.shape[axis] > 1)
+  groups = [g for size in range(len(split)) for g in itertools.combinations(split, size + 1)]
+
+  def sums(one: jax.Array) -> list[jax.Array]:
+    return [jax.lax.psum(one, group) for group in groups]
+
+  # Another number on each device, lest the compiler know the sums.
+  split_all = PartitionSpec(AXES)
+  asked = jax.shard_map(sums, mesh=mesh, in_specs=split_all, out_specs=split_all, check_vma=False)
+  jax.block_until_ready(jax.jit(asked)(np.arange(mesh.size)))
 
 
 def path_of(keys: tuple[Any, ...]) -> str:

@@ -82,11 +82,11 @@ class Stage:
     if self.learning.use_reference:
       # What began stays the reference unless it is replaced: then checkpoints need not hold it.
       if 0 < self.replace_reference_every < self.cadence.steps:
-        tree['reference'] = jax.tree.map(jnp.copy, trained)
+        tree['reference'] = _copied(trained)
       elif self.learning.lora is not None:
         fixed = dataclasses.replace(fixed, reference=params)
       else:
-        fixed = dataclasses.replace(fixed, reference=jax.tree.map(jnp.copy, params))
+        fixed = dataclasses.replace(fixed, reference=_copied(params))
     tree, summary = loop.run(
       functools.partial(self._advance, fixed),
       tree,
@@ -126,7 +126,7 @@ class Stage:
     )
     tree = tree | {'train': state}
     if 'reference' in tree and step % self.replace_reference_every == 0:
-      tree['reference'] = jax.tree.map(jnp.copy, state.params)
+      tree['reference'] = _copied(state.params)
     return loop.Progressed(
       tree,
       record | {'draws': judged.draws},
@@ -145,6 +145,10 @@ class Stage:
       for benchmark in self.benchmarks
       if ends or benchmark.split not in self.final
     }
+
+
+# One program, not one for each shape of a parameter.
+_copied = jax.jit(lambda tree: jax.tree.map(jnp.copy, tree))
 
 
 def _rows_of(judged: Judged, limit: int) -> list[Mapping[str, Any]]:

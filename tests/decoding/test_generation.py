@@ -20,8 +20,8 @@ from equations import dot_operations
 from families import QUICK, V3_CONFIG, VOCABULARY, randomise, subject
 
 from r1jax.decoding import Sampler, generate, generation, scoring
-from r1jax.hosts import ALONE, Division
 from r1jax.decoding.scoring import encode_prompts, length_mask, score
+from r1jax.hosts import ALONE, Division
 from r1jax.model import Transformer, call
 from r1jax.model.sizes import count_parameters
 
