@@ -115,24 +115,22 @@ def test_two_processes_have_the_numbers_of_one(base, file, whole, tmp_path):
   rows = plain(alone / 'metrics.jsonl')
   assert sum(row['replaced_groups'] for row in rows) > 0, 'no group has come from elsewhere'
   assert any(row['truncated_fraction'] < 1 for row in rows), 'no answer has ended'
-  start = Policy.load(base).params
+  begun = Policy.load(base).params
   expected = Policy.load(alone / 'model').params
-  moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), start, expected)
-  assert moved['embedding'] > 1e-2
+  moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), begun, expected)
+  assert max(jax.tree.leaves(moved)) > 1e-3
   for workdir in (whole, eight):
     for row, other in zip(plain(workdir / 'metrics.jsonl'), rows, strict=True):
       assert row.pop('mismatch') < 1e-4
       assert row == pytest.approx({k: v for k, v in other.items() if k in row}, rel=1e-3, abs=1e-5)
-    found = plain(workdir / 'evaluations.jsonl')
-    for record, other in zip(found, plain(alone / 'evaluations.jsonl'), strict=True):
-      assert record == pytest.approx(other, nan_ok=True) or record == other
+    assert plain(workdir / 'evaluations.jsonl') == plain(alone / 'evaluations.jsonl')
     for path in (alone / 'completions').iterdir():
       same = workdir / 'completions' / path.name
       texts, others = ([row['completion'] for row in records.read(p)] for p in (same, path))
       assert texts == others
     params = Policy.load(workdir / 'model').params
     for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(expected), strict=True):
-      np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+      np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
   assert (whole / 'report.html').exists()
 
 
