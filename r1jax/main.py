@@ -7,7 +7,7 @@ import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from r1jax import runner
+from r1jax import hosts, runner
 from r1jax.command import parse
 from r1jax.training.allocator import keep_pages
 from r1jax.training.interrupt import Stopped
@@ -19,6 +19,13 @@ _CACHE = flags.DEFINE_string(
   str(Path.home() / '.cache' / 'r1jax'),
   'Folder where compiled programs are kept for the next run; empty for none.',
 )
+_COORDINATOR = flags.DEFINE_string(
+  'coordinator',
+  None,
+  "Of a run of several processes, HOST:PORT of the first; 'auto' on Slurm, TPU VMs and GKE.",
+)
+_NUM_PROCESSES = flags.DEFINE_integer('num_processes', None, 'How many processes there are.')
+_PROCESS_ID = flags.DEFINE_integer('process_id', None, 'Which of them this is, from 0.')
 flags.mark_flag_as_required('config')
 
 
@@ -31,11 +38,12 @@ def train(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
   jax.config.update('jax_compilation_cache_dir', _CACHE.value or None)
   try:
+    hosts.connect(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     config = _CONFIG.value
     runner.run(config, _WORKDIR.value or Path('runs') / config.name)
   except Stopped as stopped:
     sys.exit(128 + stopped.number)  # As the shell names a process that the signal ended.
-  except (ValueError, OSError, FloatingPointError) as error:
+  except (ValueError, OSError, FloatingPointError, hosts.OtherProcessError) as error:
     if logging.get_verbosity() > logging.INFO:
       raise
     sys.exit(f'{type(error).__name__}: {error} (--verbosity=1 shows where it was raised)')

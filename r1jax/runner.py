@@ -20,7 +20,7 @@ import jax
 import ml_collections
 
 import r1jax
-from r1jax import build
+from r1jax import build, hosts, sharding
 from r1jax.evaluation import plots, report
 from r1jax.rewards.combine import TermError
 from r1jax.stages.policy import Policy
@@ -60,28 +60,29 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
   """
   workdir = Path(workdir)
   plan = build.plan(config)
-  _refuse_another(workdir, config)
+  hosts.check_same('the config', _resolved(config))
+  hosts.check_same('the code', {name: versions()[name] for name in (*LIBRARIES, 'r1jax', 'commit')})
+  hosts.first(lambda: _refuse_another(workdir, config))
+  if plan.mesh is not None:
+    sharding.acquaint(plan.mesh)
   load_policy, summary, claimed = plan.policy, {}, False
   scope = jax.set_mesh(plan.mesh) if plan.mesh is not None else contextlib.nullcontext()
   with StopRequest() as stop, scope, contextlib.ExitStack() as held:
     for number, (name, make) in enumerate(plan.stages):
       folder = workdir if len(plan.stages) == 1 else workdir / f'{number + 1}_{name}'
       done = folder / 'summary.json'
-      if not done.exists():
+      if not hosts.first(done.exists):
         policy = load_policy() if load_policy else None
         stage = make(policy)
         # What is wrong with config, data or model has shown by now: a folder is not claimed for it.
         if not claimed:
-          held.enter_context(exclusive(workdir))
-          _refuse_another(workdir, config)  # That was at work here while the model was loading.
-          _claim(workdir, config)
+          hosts.first(functools.partial(_claim, workdir, config, held))
           claimed = True
         _train(name, stage, policy, folder, stop, plan.export_dtype)
       else:
-        print(f'{name} is done: {folder}')
-      summary = records.read_object(done, 'remove it, and the stage ends anew')
-      if not (folder / 'report.html').exists():
-        _tell(folder, summary, plan.name if len(plan.stages) == 1 else f'{plan.name}: {name}')
+        _say(f'{name} is done: {folder}')
+      title = plan.name if len(plan.stages) == 1 else f'{plan.name}: {name}'
+      summary = hosts.first(functools.partial(_finish, folder, title))
       # Through the disk, so that a run that goes on here later goes on from the same.
       load_policy = functools.partial(plan.load, folder / 'model')
   return summary
@@ -101,7 +102,7 @@ def _train(
     policy, summary = stage(policy, folder, clock, stop)
   except Stopped:
     clock.tick()
-    print(f'Stopped and saved in {folder}. The same command goes on from there.')
+    _say(f'Stopped and saved in {folder}. The same command goes on from there.')
     raise
   except TermError as error:
     path = folder / 'reward_error.json'
@@ -111,8 +112,22 @@ def _train(
   with records.full_disk_explained(folder / 'model'):
     policy.save(folder / 'model', dtype=export_dtype)
   summary |= {'seconds': clock.tick(), 'peak_bytes': clock.peak_bytes}
+  content = json.dumps(summary, indent=1).encode()
   # Whole or absent: a summary says that the stage is done.
-  records.replace_file(folder / 'summary.json', json.dumps(summary, indent=1).encode())
+  hosts.first(lambda: records.replace_file(folder / 'summary.json', content))
+
+
+def _say(text: str) -> None:
+  if hosts.is_first():
+    print(text)
+
+
+def _finish(folder: Path, title: str) -> dict[str, Any]:
+  """Returns the summary of a stage that is done, and tells of it unless that was done before."""
+  summary = records.read_object(folder / 'summary.json', 'remove it, and the stage ends anew')
+  if not (folder / 'report.html').exists():
+    _tell(folder, summary, title)
+  return summary
 
 
 def _tell(folder: Path, summary: dict[str, Any], title: str) -> None:
@@ -135,8 +150,13 @@ def _refuse_another(workdir: Path, config: ml_collections.ConfigDict) -> None:
     )
 
 
-def _claim(workdir: Path, config: ml_collections.ConfigDict) -> None:
-  """Writes `config.json`; if it is there, says what is no longer as it was when it was written."""
+def _claim(workdir: Path, config: ml_collections.ConfigDict, held: contextlib.ExitStack) -> None:
+  """Takes the folder for this run, until `held` is closed.
+
+  Writes `config.json`; if it is there, says what is no longer as it was when it was written.
+  """
+  held.enter_context(exclusive(workdir))
+  _refuse_another(workdir, config)  # That was at work here while the model was loading.
   path, now = workdir / 'config.json', versions()
   if not path.exists():
     content = {'config': _resolved(config), 'versions': now}
@@ -171,6 +191,7 @@ def versions() -> dict[str, str]:
     'python': platform.python_version(),
     'device': _device(),
     'num_devices': str(jax.device_count()),
+    'num_processes': str(jax.process_count()),
     'cpu_threads': str(_cpu_threads()),
     'XLA_FLAGS': os.environ.get('XLA_FLAGS', ''),
   }

@@ -9,13 +9,18 @@ splits tokens.
 """
 
 import dataclasses
+import functools
+import itertools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from r1jax import hosts
 
 AXES = ('data', 'fsdp', 'tensor', 'expert', 'context')
 
@@ -106,6 +111,26 @@ def make_mesh(shape: MeshShape, devices: list[Any] | None = None) -> Mesh:
   devices = jax.devices() if devices is None else devices
   sizes = shape.resolve(len(devices))
   return jax.make_mesh(sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices)
+
+
+def acquaint(mesh: Mesh) -> None:
+  """Lets all groups of devices that a mesh may reduce over find each other.
+
+  On CPUs of several processes a group has half a minute for that, from when its first device asks
+  for it, and compiling may set processes apart by more; here they are together.
+  """
+  if hosts.is_alone() or mesh.devices.flat[0].platform != 'cpu':
+    return
+  split = tuple(axis for axis in AXES if mesh.shape[axis] > 1)
+  groups = [g for size in range(len(split)) for g in itertools.combinations(split, size + 1)]
+
+  def sums(one: jax.Array) -> list[jax.Array]:
+    return [jax.lax.psum(one, group) for group in groups]
+
+  # Another number on each device, lest the compiler know the sums.
+  split_all = PartitionSpec(AXES)
+  asked = jax.shard_map(sums, mesh=mesh, in_specs=split_all, out_specs=split_all, check_vma=False)
+  jax.block_until_ready(jax.jit(asked)(np.arange(mesh.size)))
 
 
 def path_of(keys: tuple[Any, ...]) -> str:
@@ -200,23 +225,118 @@ def prompt_parts(mesh: Mesh | None) -> int:
   return 1 if mesh is None else num_parts(mesh, MESH_AXES['prompts'])
 
 
+def division(mesh: Mesh | None) -> hosts.Division:
+  """Returns which prompts of a batch lie in which process.
+
+  Raises:
+    ValueError: processes hold some of each other's prompts, and not all.
+  """
+  if mesh is None or hosts.is_alone():
+    return hosts.Division(prompt_parts(mesh), (tuple(range(prompt_parts(mesh))),))
+  held: list[set[int]] = [set() for _ in range(jax.process_count())]
+  device: Any
+  parts = NamedSharding(mesh, _prompts_at(0)).devices_indices_map((prompt_parts(mesh),))
+  for device, (part,) in parts.items():
+    held[device.process_index].add(part.indices(prompt_parts(mesh))[0])
+  return hosts.divided(held, jax.process_index())
+
+
+def _prompts_at(axis: int) -> PartitionSpec:
+  return PartitionSpec(*([None] * axis), MESH_AXES['prompts'])
+
+
 def place(tree: Any, mesh: Mesh | None, axis: int = 0) -> Any:
   """Puts arrays on the mesh, split along the prompts at `axis`; without a mesh, on the device.
+
+  Args:
+    tree: arrays with the prompts of this process, those of its `division`.
+    mesh: devices, or None for one.
+    axis: of the prompts.
 
   Raises:
     ValueError: if the prompts cannot be split evenly.
   """
   if mesh is None:
     return jax.device_put(tree)
+  divided = division(mesh)
   for array in jax.tree.leaves(tree):
-    if array.shape[axis] % prompt_parts(mesh):
+    count = array.shape[axis] * len(divided.blocks)
+    if count % prompt_parts(mesh):
       raise ValueError(
-        f'a batch of {array.shape[axis]} prompts (or rows) cannot be split into '
+        f'a batch of {count} prompts (or rows) cannot be split into '
         f'{prompt_parts(mesh)} parts over the mesh axes {", ".join(MESH_AXES["prompts"] or ())}: '
         'change config.mesh, or the prompts of a step, minibatch or microbatch to a multiple of it'
       )
-  spec = PartitionSpec(*([None] * axis), MESH_AXES['prompts'])
-  return jax.device_put(tree, NamedSharding(mesh, spec))
+  split = NamedSharding(mesh, _prompts_at(axis))
+  if hosts.is_alone():
+    return jax.device_put(tree, split)
+  return jax.tree.map(lambda array: _place_own(np.asarray(array), split, divided, axis), tree)
+
+
+def _place_own(
+  array: np.ndarray, split: NamedSharding, divided: hosts.Division, axis: int
+) -> jax.Array:
+  """Returns the array of all processes, of which this one gives its own prompts."""
+  count = array.shape[axis] * len(divided.blocks)
+  shape = (*array.shape[:axis], count, *array.shape[axis + 1 :])
+  own = divided.rows(count)
+
+  def part(index: tuple[slice, ...] | None) -> np.ndarray:
+    assert index is not None
+    start, stop, _ = index[axis].indices(count)
+    first = int(np.searchsorted(own, start))  # The rows of a device follow each other.
+    return array[(*index[:axis], slice(first, first + stop - start), *index[axis + 1 :])]
+
+  return jax.make_array_from_callback(shape, split, part, dtype=array.dtype)
+
+
+def fetch(tree: Any, mesh: Mesh | None, axis: int = 0) -> Any:
+  """Returns arrays on the host: of several processes, the prompts of this one; undoes `place`."""
+  if mesh is None or hosts.is_alone():
+    return jax.device_get(tree)
+  return jax.tree.map(functools.partial(_own, axis=axis), _laid(tree, mesh, _prompts_at(axis)))
+
+
+def _own(array: jax.Array, axis: int) -> np.ndarray:
+  """Returns the parts along an axis that the devices of this process hold, joined in order."""
+  parts = {shard.index[axis].start or 0: shard.data for shard in array.addressable_shards}
+  return np.concatenate([np.asarray(parts[start]) for start in sorted(parts)], axis=axis)
+
+
+def whole(tree: Any, mesh: Mesh | None) -> Any:
+  """Returns arrays on the host, all of them in every process; for what is small."""
+  if mesh is None or hosts.is_alone():
+    return jax.device_get(tree)
+  return jax.device_get(_laid(tree, mesh, PartitionSpec()))
+
+
+def reader(array: Any) -> Callable[[tuple[int, ...]], np.ndarray]:
+  """Returns what reads parts of an array onto the host, by their index along the leading axes.
+
+  Of an array that lies in several processes, a part at a time is put together, in all of them.
+  """
+  if isinstance(array, jax.Array) and not array.is_fully_addressable:
+    assert isinstance(array.sharding, NamedSharding)
+    part = _part(array.sharding.mesh)
+    return lambda place: np.asarray(part(array, place))
+  found = np.asarray(array)
+  return lambda place: found[place]
+
+
+@functools.lru_cache
+def _part(mesh: Mesh) -> Callable[..., jax.Array]:
+  everywhere = NamedSharding(mesh, PartitionSpec())
+  return jax.jit(lambda array, place: array[place], out_shardings=everywhere)
+
+
+@functools.lru_cache
+def _layer(mesh: Mesh, spec: PartitionSpec) -> Callable[[Any], Any]:
+  return jax.jit(lambda tree: tree, out_shardings=NamedSharding(mesh, spec))
+
+
+def _laid(tree: Any, mesh: Mesh, spec: PartitionSpec) -> Any:
+  """Returns arrays as they lie when they are split so."""
+  return _layer(mesh, spec)(tree)
 
 
 def token_parts() -> int:

@@ -16,6 +16,7 @@ LEVELS = (
   {'tasks', 'rewards', 'decoding', 'training', 'interop'},
   {'text', 'algorithms', 'model'},
   {'structs', 'sharding'},
+  {'hosts'},
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 OUTSIDE = {'configs', 'experiments', 'tests', 'colab'}

@@ -483,7 +483,7 @@ def sample(config, params, mesh):
     stop_tokens=STOP,
     key=jax.random.key(3),
     segment_tokens=3,
-    prompt_parts=sharding.prompt_parts(mesh),
+    mesh=mesh,
   )
 
 

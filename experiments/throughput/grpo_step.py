@@ -117,11 +117,19 @@ def ask(learning: Reinforcement, params, step: int) -> Judged:
     stop_tokens=(),
     key=jax.random.key(step),
     segment_tokens=_SEGMENT.value,
-    prompt_parts=sharding.prompt_parts(learning.mesh),
+    mesh=learning.mesh,
   )
   reward_PG = rng.integers(0, 7, (P, _GROUP.value)).astype(np.float32)
   texts = [[''] * _GROUP.value] * P
-  return Judged(Answers([], rollouts, texts), reward_PG, {}, 0, {}, [])
+  return Judged(
+    Answers([], rollouts, texts),
+    scores=reward_PG,
+    length_PG=rollouts.length_PG,
+    truncated_PG=~rollouts.stopped_PG,
+    draws=0,
+    seconds={},
+    sampled=[],
+  )
 
 
 def main(argv: list[str]) -> None:
@@ -151,7 +159,7 @@ def measure(mesh: Mesh | None) -> None:
     times.append(time.perf_counter())
     batch = learning.batch(judged, reference)
     times.append(time.perf_counter())
-    train, found = learning.take_updates(train, None, batch, step=step)
+    train, found = learning.take_updates(train, None, batch, judged, step=step)
     jax.block_until_ready((dataclasses.astuple(train)[1], found))
     times.append(time.perf_counter())
     sample, score, update = np.diff(times)

@@ -15,9 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
+from jax.sharding import Mesh
 
+from r1jax import sharding
 from r1jax.decoding.prefill import encode_prompts, last_prompt_token
 from r1jax.decoding.sampling import Sampler, address, draw, uniform
+from r1jax.hosts import Division
 from r1jax.model.cache import Prefix, Suffix, append, empty_suffix, grow
 from r1jax.model.transformer import Transformer, call
 from r1jax.sharding import constrain, constrain_cache
@@ -69,7 +72,7 @@ def generate(
   key: jax.Array,
   segment_tokens: int = 32,
   prompt_chunk_tokens: int | None = None,
-  prompt_parts: int = 1,
+  mesh: Mesh | None = None,
 ) -> Rollouts:
   """Samples `group_size` completions of each prompt.
 
@@ -87,13 +90,14 @@ def generate(
     key: root of the random numbers, one for each step and attempt.
     segment_tokens: tokens between two looks at who is alive.
     prompt_chunk_tokens: tokens of each prompt that are read at one time; None for all.
-    prompt_parts: devices over which the prompts are split; their number stays a multiple of it.
+    mesh: devices over which the prompts are split, or None for one. Their number stays a multiple
+      of the parts, and of several processes each keeps its own prompts.
 
   Returns:
-    `Rollouts` as host arrays.
+    `Rollouts` as host arrays; of several processes, of the prompts of this one.
 
   Raises:
-    ValueError: if the number of prompts is no multiple of `prompt_parts`, or a size is below 1.
+    ValueError: if the prompts cannot be split over the mesh, or a size is below 1.
   """
   sizes = {'group_size': group_size, 'max_tokens': max_tokens, 'segment_tokens': segment_tokens}
   if prompt_chunk_tokens is not None:
@@ -101,10 +105,11 @@ def generate(
   for name, size in sizes.items():
     if size < 1:
       raise ValueError(f'{name} is {size}; it must be at least 1')
+  divided = sharding.division(mesh)
   num_prompts = prompts.tokens_PS.shape[0]
-  if num_prompts % prompt_parts:
+  if num_prompts % divided.num_parts:
     raise ValueError(
-      f'{num_prompts} prompts cannot be split over {prompt_parts} devices (mesh axes data, '
+      f'{num_prompts} prompts cannot be split over {divided.num_parts} devices (mesh axes data, '
       f'fsdp and expert): make the prompts a multiple of it or change the mesh'
     )
   capacity = min(segment_tokens, max_tokens)
@@ -117,19 +122,22 @@ def generate(
     capacity=capacity,
     prompt_chunk_tokens=prompt_chunk_tokens,
   )
-  out = _Record.empty(num_prompts, group_size, max_tokens)
+  own = divided.rows(num_prompts)
+  out = _Record.empty(len(own), group_size, max_tokens)
+  # Where the samples being decoded come from: of all prompts, and the samples of each.
   row_P, column_PG = np.arange(num_prompts), np.tile(np.arange(group_size), (num_prompts, 1))
   first = 0
   while True:
     batch, drawn = _segment(
       model, params, batch, sampler=sampler, stop_tokens=stop_tokens, tokens=capacity - first
     )
-    drawn, done_PG = jax.device_get((drawn, batch.done_PG))
-    out.write(drawn, row_P, column_PG, first)
+    done_PG = sharding.whole(batch.done_PG, mesh)
+    here = divided.rows(len(row_P))
+    out.write(_fetched(drawn, mesh), np.searchsorted(own, row_P[here]), column_PG[here], first)
     first = capacity
     if first == max_tokens or done_PG.all():
       break
-    plan = _compaction(~done_PG, prompt_parts)
+    plan = _compaction(~done_PG, divided)
     if plan is not None:
       index_P, index_PG, live_PG = plan
       batch = _take(batch, index_P, index_PG, live_PG)
@@ -137,7 +145,16 @@ def generate(
       column_PG = np.take_along_axis(column_PG[index_P], index_PG, axis=1)
     capacity = min(_next_capacity(capacity, segment_tokens), max_tokens)
     batch = dataclasses.replace(batch, suffix=_grow(batch.suffix, capacity=capacity))
-  return out.rollouts(prompts, prefix_experts, stop_tokens)
+  if out.experts is not None:
+    prefix_experts = sharding.fetch(prefix_experts, mesh, axis=1)
+  return out.rollouts(sharding.fetch(prompts, mesh), prefix_experts, stop_tokens)
+
+
+def _fetched(drawn: Drawn, mesh: Mesh | None) -> Drawn:
+  """Returns what was drawn for the prompts of this process, on the host."""
+  experts = sharding.fetch(drawn.experts_NPGUQ, mesh, axis=1)
+  others = sharding.fetch(dataclasses.replace(drawn, experts_NPGUQ=None), mesh)
+  return dataclasses.replace(others, experts_NPGUQ=experts)
 
 
 def _next_capacity(capacity: int, segment_tokens: int) -> int:
@@ -274,19 +291,26 @@ def _bucket(number: int, largest: int, multiple: int = 1) -> int:
   return size
 
 
-def _compaction(live_PG: np.ndarray, prompt_parts: int):
+def _compaction(live_PG: np.ndarray, divided: Division):
   """Plans a smaller batch: which prompts, which samples of each, which of those are alive.
+
+  Prompts stay in the block of their process, so that the one with most alive decides.
 
   Returns:
     Indices `[P']`, `[P', G']` and the mask `[P', G']`; or None if it would not halve the batch.
   """
   P, G = live_PG.shape
   alive_P = live_PG.sum(axis=1)
-  num_prompts = _bucket(int((alive_P > 0).sum()), P, prompt_parts)
+  blocks = divided.by_block(P)
+  most = max(int((alive_P[rows] > 0).sum()) for rows in blocks)
+  kept = _bucket(most, P // len(blocks), divided.num_parts // len(blocks))
+  num_prompts = kept * len(blocks)
   num_samples = _bucket(int(alive_P.max()), G)
   if num_prompts * num_samples * 2 > P * G:
     return None
-  index_P = np.argsort(alive_P == 0, kind='stable')[:num_prompts]
+  index_P = np.zeros(num_prompts, int)
+  for old, new in zip(blocks, divided.by_block(num_prompts)):
+    index_P[new] = old[np.argsort(alive_P[old] == 0, kind='stable')[:kept]]
   index_PG = np.argsort(~live_PG[index_P], axis=1, kind='stable')[:, :num_samples]
   return index_P, index_PG, np.take_along_axis(live_PG[index_P], index_PG, axis=1)
 
@@ -356,7 +380,7 @@ class _Record:
     if self.experts is not None:
       experts = Experts(np.asarray(prefix_experts), self.experts)
     return Rollouts(
-      prompts=jax.device_get(prompts),
+      prompts=prompts,
       tokens_PGT=self.tokens,
       length_PG=self.length,
       logp_PGT=self.logp,

@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 
 from r1jax import sharding
 from r1jax.decoding import Sampler, generate
+from r1jax.hosts import ALONE, Division
 from r1jax.model import Transformer
 from r1jax.structs import Problem, Rollouts
 from r1jax.tasks import batching
@@ -18,22 +19,41 @@ from r1jax.text.tokenizer import Tokenizer
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-  """A group of answers to each of some problems.
+  """A group of answers to each of some problems; of several processes, what this one has of them.
 
   Attributes:
     problems: what was asked.
-    rollouts: the answers as tokens.
+    rollouts: the answers as tokens. Where processes have the same prompts (`hosts.Division`), of
+      all these; the others are of those that this process reads.
     texts: the same as `[P][G]` text, with what the template prefilled, without the stop token.
+    division: which process has what.
   """
 
   problems: Sequence[Problem]
   rollouts: Rollouts
   texts: list[list[str]]
+  division: Division = ALONE
+
+  @property
+  def number_P(self) -> np.ndarray:
+    """The number in the batch of each of `problems`."""
+    rows = self.division.rows(self.num_prompts)
+    return rows[self.division.read(self.num_prompts)]
+
+  @property
+  def num_prompts(self) -> int:
+    """Of the batch, in all processes."""
+    return len(self.rollouts.length_PG) * len(self.division.blocks)
+
+  @property
+  def length_PG(self) -> np.ndarray:
+    """Tokens of the answers to `problems`."""
+    return np.asarray(self.rollouts.length_PG)[self.division.read(self.num_prompts)]
 
   @property
   def truncated_PG(self) -> np.ndarray:
-    """True where the limit of tokens ended the answer."""
-    return ~np.asarray(self.rollouts.stopped_PG)
+    """True where the limit of tokens ended the answer to one of `problems`."""
+    return ~np.asarray(self.rollouts.stopped_PG)[self.division.read(self.num_prompts)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,16 +93,19 @@ class Answering:
 
     Args:
       params: tree of parameters.
-      problems: what to ask; their number must be a multiple of the mesh's parts.
+      problems: what to ask, in all processes; only those of this one are read. Their number must
+        be a multiple of the mesh's parts.
       key: root of the random numbers of this step and attempt.
       first_address: number of the first problem within the step.
     """
+    division, count = sharding.division(self.mesh), len(problems)
+    own = division.rows(count)
     prompts = batching.prompts(
-      problems,
+      [problems[number] for number in own],
       template=self._prompt,
       tokenizer=self.tokenizer,
       max_tokens=self.max_prompt_tokens,
-      first_address=first_address,
+      address_P=first_address + own,
     )
     rollouts = generate(
       self.model,
@@ -95,9 +118,11 @@ class Answering:
       key=key,
       segment_tokens=self.segment_tokens,
       prompt_chunk_tokens=self.prompt_chunk_tokens,
-      prompt_parts=sharding.prompt_parts(self.mesh),
+      mesh=self.mesh,
     )
-    return Answers(problems, rollouts, self._texts(rollouts))
+    read = division.read(count)
+    asked = [problems[number] for number in own[read]]
+    return Answers(asked, rollouts, self.texts(rollouts, read), division)
 
   def prompts(self, problems: Sequence[Problem]) -> list[list[int]]:
     """Returns the tokens of the prompts, before a run and not in its midst.
@@ -112,9 +137,13 @@ class Answering:
   def _prompt(self, question: str) -> str:
     return self.template(question) + self.prefill
 
-  def _texts(self, rollouts: Rollouts) -> list[list[str]]:
-    tokens_PGT, stopped_PG = np.asarray(rollouts.tokens_PGT), np.asarray(rollouts.stopped_PG)
-    length_PG = np.asarray(rollouts.length_PG) - stopped_PG
+  def texts(self, rollouts: Rollouts, rows: np.ndarray) -> list[list[str]]:
+    """Returns the answers to some of the prompts as text."""
+    tokens_PGT, length_PG, stopped_PG = (
+      np.asarray(array)[rows]
+      for array in (rollouts.tokens_PGT, rollouts.length_PG, rollouts.stopped_PG)
+    )
+    length_PG = length_PG - stopped_PG
     return [
       [
         self.prefill + self.tokenizer.decode(tokens[:length].tolist())

@@ -9,8 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from r1jax import hosts
 from r1jax.evaluation.answering import Answering
-from r1jax.evaluation.judging import Reader, Term, Vote, judge
+from r1jax.evaluation.judging import Reader, Seen, Term, Vote, seen, summary
 from r1jax.structs import Problem
 
 
@@ -48,19 +49,28 @@ class Benchmark:
     """
     start = time.perf_counter()
     key = jax.random.key(self.seed)
+    problems: list[Problem] = []
     texts: list[list[str]] = []
-    lengths, truncated = [], []
+    numbers, lengths, truncated = [], [], []
     for first in range(0, len(self.problems), self.batch_size):
       check()
       batch = list(self.problems[first : first + self.batch_size])
       filling = itertools.islice(itertools.cycle(self.problems), self.batch_size - len(batch))
       answers = self.answering(params, [*batch, *filling], key, first_address=first)
-      texts += answers.texts[: len(batch)]
-      lengths.append(np.asarray(answers.rollouts.length_PG)[: len(batch)])
-      truncated.append(answers.truncated_PG[: len(batch)])
+      count = int((answers.number_P < len(batch)).sum())
+      problems += answers.problems[:count]
+      texts += answers.texts[:count]
+      numbers.append(first + answers.number_P[:count])
+      lengths.append(answers.length_PG[:count])
+      truncated.append(answers.truncated_PG[:count])
+
+    def look() -> tuple[list[int], list[Seen], np.ndarray]:
+      found = seen(problems, texts, np.concatenate(lengths), judges=self.judges, reader=self.reader)
+      return np.concatenate(numbers).tolist(), found, np.concatenate(truncated)
+
+    parts = hosts.everyone(look)
+    by_number = dict(pair for part in parts for pair in zip(*part[:2], strict=True))
     record = {'step': step, 'split': self.split}
-    record |= judge(
-      self.problems, texts, np.concatenate(lengths), judges=self.judges, reader=self.reader
-    )
-    record['truncated_fraction'] = float(np.concatenate(truncated).mean())
+    record |= summary([by_number[number] for number in range(len(self.problems))])
+    record['truncated_fraction'] = float(np.concatenate([part[2] for part in parts]).mean())
     return record | {'seconds': time.perf_counter() - start}

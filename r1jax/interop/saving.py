@@ -13,6 +13,7 @@ from flax import traverse_util
 from jax.typing import DTypeLike
 from safetensors.numpy import save_file
 
+from r1jax import hosts, sharding
 from r1jax.interop import families, float8, tables
 from r1jax.interop.folder import CONFIG, DTYPES, GENERATION, INDEX, WEIGHTS, checked_dtype
 from r1jax.model import ModelConfig
@@ -38,7 +39,8 @@ def save_pretrained(
   """Writes a model as a Hugging Face folder that transformers loads.
 
   All files are written beside the folder and then moved into it, config.json last: a save that
-  fails while writing leaves an earlier model in the folder as it was.
+  fails while writing leaves an earlier model in the folder as it was. Of several processes the
+  first writes, and all have to call it.
 
   Args:
     path: folder; made where missing. A model and tokenizer in it are replaced, other files stay.
@@ -61,21 +63,52 @@ def save_pretrained(
   flat = traverse_util.flatten_dict(params, sep='/')
   tables.check_parameters(config, flat)
   _check_vocabulary(config, tokenizer)
-  folder = pathlib.Path(path).absolute()
+  tensors = _tensors(tables.entries(family.rows, config), flat, config, kind)
+  fault = None
+  if hosts.is_first():
+    try:
+      _write(
+        pathlib.Path(path).absolute(),
+        tensors,
+        fields | _dtype_fields(kind),
+        tokenizer,
+        generation,
+        max_shard_bytes,
+      )
+    except Exception as error:
+      fault = error
+  for _ in tensors:  # Every process takes part in putting a tensor together.
+    pass
+  hosts.first(lambda: _raise(fault))
+
+
+def _raise(fault: Exception | None) -> None:
+  if fault is not None:
+    raise fault
+
+
+def _write(
+  folder: pathlib.Path,
+  tensors: Iterator[tuple[str, np.ndarray]],
+  fields: Mapping[str, Any],
+  tokenizer: Tokenizer | None,
+  generation: Mapping[str, Any] | None,
+  max_shard_bytes: int,
+) -> None:
+  """Writes the files of a folder."""
   # Of one name, so that a save makes away with what a kill left of the one before.
   partial = folder.with_name(f'.{folder.name}.partial')
   shutil.rmtree(partial, ignore_errors=True)
   partial.mkdir(parents=True)
   try:
-    entries = tables.entries(family.rows, config)
-    _write_tensors(partial, _tensors(entries, flat, config, kind), max_shard_bytes)
+    _write_tensors(partial, tensors, max_shard_bytes)
     ids = _special_ids(tokenizer)
     if tokenizer is not None:
       tokenizer.save(partial)
     if tokenizer is not None or generation:
       known = {name: id for name, id in ids.items() if id is not None}
       _write_json(partial / GENERATION, dict(generation or {}) | known)
-    _write_json(partial / CONFIG, fields | _dtype_fields(kind) | ids)
+    _write_json(partial / CONFIG, {**fields, **ids})
     _move(partial, folder)
   finally:
     shutil.rmtree(partial, ignore_errors=True)
@@ -99,7 +132,10 @@ def _dtype_fields(kind: np.dtype) -> dict[str, Any]:
 def _tensors(
   entries: list[tables.Entry], flat: Mapping[str, Any], config: ModelConfig, dtype: np.dtype
 ) -> Iterator[tuple[str, np.ndarray]]:
-  """Yields tensors with their names; of our arrays only one entry's are on the host at a time."""
+  """Yields tensors with their names; of our arrays only one entry's are on the host at a time.
+
+  Of arrays that lie in several processes, it is one tensor's part.
+  """
   repeated: dict[str, list[str]] = {}
   for copy, name in tables.copies(config).items():
     if copy != tables.HEAD:  # A tied head is implied by config.json; other copies are customary.
@@ -108,9 +144,9 @@ def _tensors(
     is_scaled = dtype == float8.DTYPE and entry.row.scaled
     kind = np.dtype('float32') if entry.row.wide or is_scaled else dtype
     kind = np.dtype(jnp.bfloat16) if kind == float8.DTYPE else kind
-    arrays = [np.asarray(flat[path]) for path in entry.paths]
+    readers = [sharding.reader(flat[path]) for path in entry.paths]
     for name, place in entry.index.items():
-      tensor = entry.row.layout.to_theirs(*(array[place] for array in arrays))
+      tensor = entry.row.layout.to_theirs(*(read(place) for read in readers))
       tensor = np.ascontiguousarray(tensor, dtype=kind)
       if is_scaled:
         tensor, scale = float8.encode(tensor)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from r1jax import hosts
 from r1jax.training import records
 from r1jax.training.checkpoint import Checkpoints, Restored
 from r1jax.training.clock import Clock
@@ -109,6 +110,7 @@ def run(
   """
   with contextlib.ExitStack() as stack:
     checkpoints = stack.enter_context(contextlib.closing(Checkpoints(workdir)))
+    hosts.check_same('what the run begins from (model, tokenizer, problems)', record.get('begun'))
     restored = checkpoints.restore(tree)
     first = 0
     if restored is not None:
@@ -129,10 +131,10 @@ def run(
       done = advance(tree, record, step, progress.part)
       tree, record = done.tree, done.record | {'skipped': done.skipped}
       clock.tick()
-      logs.metrics.write(step, done.metrics)
+      logs.write_metrics(step, done.metrics)
       progress.update(step, done.metrics)
       if cadence.is_due(cadence.completions_every, step):
-        _write_completions(logs.completions, progress, step, done.completions())
+        _write_completions(logs, progress, step, done.completions())
       failing = done.skipped >= cadence.max_skipped
       if failing or cadence.is_due(cadence.checkpoint_every, step):
         checkpoints.save(step, tree, record)
@@ -146,21 +148,44 @@ def run(
         checkpoints.save(step, tree, record)
         raise
   clock.tick()
-  return tree, summarize(workdir)
+  return tree, hosts.first(lambda: summarize(workdir))
 
 
 class Logs:
-  """What the loop writes down."""
+  """What the loop writes down: the first process writes, and all know that it could."""
 
   def __init__(self, workdir: Path, *, restored_step: int):
-    self.metrics = MetricsLog(workdir, restored_step=restored_step)
-    self.completions = CompletionsLog(workdir, restored_step=restored_step)
-    self.evaluations = records.StepLog(workdir / 'evaluations.jsonl', restored_step=restored_step)
+    def opened() -> None:
+      self._metrics = MetricsLog(workdir, restored_step=restored_step)
+      self._completions = CompletionsLog(workdir, restored_step=restored_step)
+      path = workdir / 'evaluations.jsonl'
+      self._evaluations = records.StepLog(path, restored_step=restored_step)
+
+    hosts.first(opened)
+
+  def write_metrics(self, step: int, metrics: Mapping[str, Any]) -> None:
+    """Writes the metrics of a step."""
+    hosts.first(lambda: self._metrics.write(step, metrics))
+
+  def write_completions(self, step: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes answers of a step."""
+    hosts.first(lambda: self._completions.write(step, rows))
+
+  def write_evaluation(self, record: Mapping[str, Any]) -> None:
+    """Writes an evaluation."""
+    hosts.first(lambda: self._evaluations.append(record))
+
+  def evaluated(self) -> set[tuple[int, str]]:
+    """Returns step and split of the evaluations on record."""
+    return hosts.first(
+      lambda: {(found['step'], found['split']) for found in records.read(self._evaluations.path)}
+    )
 
   def close(self) -> None:
     """Closes the files."""
-    self.metrics.close()
-    self.evaluations.close()
+    if hosts.is_first():
+      self._metrics.close()
+      self._evaluations.close()
 
 
 def _announce(restored: Restored, progress: Progress) -> None:
@@ -214,12 +239,12 @@ def _evaluate(
   logs: Logs, due: Mapping[str, Callable], step: int, progress: Progress, stop: StopRequest
 ) -> None:
   """Makes the evaluations that are due and not on record, as they may be after a resume."""
-  known = {(found['step'], found['split']) for found in records.read(logs.evaluations.path)}
+  known = logs.evaluated()
   for split, evaluation in due.items():
     stop.check()
     if (step, split) not in known:
       found = evaluation()
-      logs.evaluations.append(found)
+      logs.write_evaluation(found)
       progress.message(_headline(found))
 
 
@@ -230,8 +255,8 @@ def _headline(found: Mapping[str, Any]) -> str:
   return f'step {found["step"]}: {found["split"]} ({size}): {", ".join(parts)}'
 
 
-def _write_completions(log: CompletionsLog, progress: Progress, step: int, rows) -> None:
+def _write_completions(logs: Logs, progress: Progress, step: int, rows) -> None:
   if rows:
-    log.write(step, rows)
+    logs.write_completions(step, rows)
     row = rows[step % len(rows)]
     progress.sample(row['question'], row['completion'], row['terms'])

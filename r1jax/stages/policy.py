@@ -71,11 +71,10 @@ class Policy:
       folder: written as a whole, or not at all.
       dtype: of the tensors, 'float32' or 'bfloat16'.
     """
-    params = jax.device_get(self.params)
     interop.save_pretrained(
       folder,
       self.model.config,
-      params,
+      self.params,
       tokenizer=self.tokenizer,
       dtype=dtype,
       generation=self.generation,

@@ -221,7 +221,8 @@ class Stage:
       np.split(tokens_BL, self.settings.num_microbatches),
       np.split(weight_BL, self.settings.num_microbatches),
     )
-    parts = [sharding.place(Rows(*part), self.mesh) for part in rows]
+    own = sharding.division(self.mesh).rows(count // self.settings.num_microbatches)
+    parts = [sharding.place(Rows(*(a[own] for a in part)), self.mesh) for part in rows]
     state, metrics = update(tree['train'], parts)
     results = jax.device_get(measures.results(metrics))
     numbers = {name: float(value) for name, value in results.items()}

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from r1jax import sharding
+from r1jax import hosts, sharding
 from r1jax.evaluation.behaviour import checks_itself
 from r1jax.evaluation.benchmark import Benchmark
 from r1jax.model import Adapted, lora
@@ -82,11 +82,11 @@ class Stage:
     if self.learning.use_reference:
       # What began stays the reference unless it is replaced: then checkpoints need not hold it.
       if 0 < self.replace_reference_every < self.cadence.steps:
-        tree['reference'] = jax.tree.map(jnp.copy, trained)
+        tree['reference'] = _copied(trained)
       elif self.learning.lora is not None:
         fixed = dataclasses.replace(fixed, reference=params)
       else:
-        fixed = dataclasses.replace(fixed, reference=jax.tree.map(jnp.copy, params))
+        fixed = dataclasses.replace(fixed, reference=_copied(params))
     tree, summary = loop.run(
       functools.partial(self._advance, fixed),
       tree,
@@ -126,7 +126,7 @@ class Stage:
     )
     tree = tree | {'train': state}
     if 'reference' in tree and step % self.replace_reference_every == 0:
-      tree['reference'] = jax.tree.map(jnp.copy, state.params)
+      tree['reference'] = _copied(state.params)
     return loop.Progressed(
       tree,
       record | {'draws': judged.draws},
@@ -147,24 +147,33 @@ class Stage:
     }
 
 
+# One program, not one for each shape of a parameter.
+_copied = jax.jit(lambda tree: jax.tree.map(jnp.copy, tree))
+
+
 def _rows_of(judged: Judged, limit: int) -> list[Mapping[str, Any]]:
   """Returns up to `limit` answers of a step, evenly spread, as rows of the completions log."""
+  P, G = judged.scores.reward_PG.shape
+  count = min(limit, P * G)
+  cells = [divmod(i * P * G // count, G) for i in range(count)]
   answers = judged.answers
-  rows: list[Mapping[str, Any]] = []
-  for p, problem in enumerate(answers.problems):
-    for g, text in enumerate(answers.texts[p]):
-      rows.append(
-        {
-          'id': problem.id,
-          'question': problem.question,
-          'gold': problem.gold,
-          'completion': text,
-          'reward': float(judged.scores.reward_PG[p, g]),
-          'terms': {name: float(value[p, g]) for name, value in judged.scores.terms.items()},
-          'length': int(answers.rollouts.length_PG[p, g]),
-          'truncated': bool(answers.truncated_PG[p, g]),
-          'checks_itself': checks_itself(text),
-        }
-      )
-  count = min(limit, len(rows))
-  return [rows[i * len(rows) // count] for i in range(count)]
+  place = {number: row for row, number in enumerate(answers.number_P.tolist())}
+
+  def row_of(p: int, g: int) -> Mapping[str, Any]:
+    problem, text = answers.problems[place[p]], answers.texts[place[p]][g]
+    return {
+      'id': problem.id,
+      'question': problem.question,
+      'gold': problem.gold,
+      'completion': text,
+      'reward': float(judged.scores.reward_PG[p, g]),
+      'terms': {name: float(value[p, g]) for name, value in judged.scores.terms.items()},
+      'length': int(judged.length_PG[p, g]),
+      'truncated': bool(judged.truncated_PG[p, g]),
+      'checks_itself': checks_itself(text),
+    }
+
+  # Each process knows the texts of its own prompts.
+  parts = hosts.gather({cell: row_of(*cell) for cell in cells if cell[0] in place})
+  rows = {cell: row for part in parts for cell, row in part.items()}
+  return [rows[cell] for cell in cells]

@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,18 +20,80 @@ class Sampled:
   """Answers as they came: one attempt of a step, before groups are replaced.
 
   Attributes:
+    length_PG: tokens.
+    truncated_PG: True where the limit ended an answer.
+    checks_itself_PG: True where an answer does.
+    style_PG: styles of the answers; None without a reader.
+    scores: what they are worth.
+  """
+
+  length_PG: np.ndarray
+  truncated_PG: np.ndarray
+  checks_itself_PG: np.ndarray
+  style_PG: np.ndarray | None
+  scores: Scores
+
+
+def sampled(
+  problems: Sequence[Problem],
+  texts: Sequence[Sequence[str]],
+  length_PG: np.ndarray,
+  truncated_PG: np.ndarray,
+  scores: Scores,
+  reader: Reader | None,
+) -> Sampled:
+  """Returns what is told of answers.
+
+  Args:
     problems: that were asked.
     texts: `[P][G]`.
     length_PG: tokens.
     truncated_PG: True where the limit ended an answer.
     scores: what they are worth.
+    reader: tells styles, so that lengths are told by style; or None.
   """
+  checks_PG = np.array([[checks_itself(text) for text in group] for group in texts])
+  style_PG = None
+  if reader is not None:
+    styles = [
+      [reader.style(problem, text) for text in group] for problem, group in zip(problems, texts)
+    ]
+    style_PG = np.array(styles, object)
+  return Sampled(length_PG, truncated_PG, checks_PG, style_PG, scores)
 
-  problems: Sequence[Problem]
-  texts: Sequence[Sequence[str]]
-  length_PG: np.ndarray
-  truncated_PG: np.ndarray
-  scores: Scores
+
+def joined(parts: Sequence[tuple[np.ndarray, Sampled]]) -> Sampled:
+  """Returns the answers to a batch from those of its parts.
+
+  Args:
+    parts: numbers in the batch of the prompts of a part, and what is told of them.
+  """
+  order_P = np.argsort(np.concatenate([number_P for number_P, _ in parts]))
+  found = [part for _, part in parts]
+
+  def whole(of_part: Callable[[Sampled], np.ndarray]) -> np.ndarray:
+    return np.concatenate([of_part(part) for part in found])[order_P]
+
+  scores = found[0].scores
+  by_name = {
+    field: {
+      name: whole(lambda part, f=field, n=name: getattr(part.scores, f)[n])  # type: ignore[misc]
+      for name in getattr(scores, field)
+    }
+    for field in ('terms', 'counted', 'shaping')
+  }
+  return Sampled(
+    whole(lambda part: part.length_PG),
+    whole(lambda part: part.truncated_PG),
+    whole(lambda part: part.checks_itself_PG),
+    None if found[0].style_PG is None else whole(lambda part: np.asarray(part.style_PG)),
+    Scores(
+      reward_PG=whole(lambda part: part.scores.reward_PG),
+      **by_name,
+      seconds=dict(_sum(part.scores.seconds for part in found)),
+      faults=dict(_sum(part.scores.faults for part in found)),
+    ),
+  )
 
 
 def of_step(
@@ -40,7 +102,6 @@ def of_step(
   seconds: Mapping[str, float],
   *,
   resampled: bool,
-  reader: Reader | None,
 ) -> dict[str, Any]:
   """Returns the metrics of a step.
 
@@ -53,7 +114,6 @@ def of_step(
     seconds: by phase.
     resampled: whether groups without variance are replaced; `replaced_groups` then says how many
       of the first attempt's were.
-    reader: tells styles, so that lengths are told by style; or None.
   """
   record = _of_answers(sampled)
   record['tokens_per_second'] = record['tokens'] / sum(seconds.values())
@@ -61,26 +121,25 @@ def of_step(
     first, *others = (advantages.varies(attempt.scores.reward_PG) for attempt in sampled)
     record['replaced_groups'] = int(min((~first).sum(), sum(map(np.sum, others))))
   record |= _of_updates(updates)
-  if reader is not None:
-    record |= _length_by_style(sampled, reader)
+  if sampled[0].style_PG is not None:
+    record |= _length_by_style(sampled)
   return record | {f'seconds/{phase}': value for phase, value in seconds.items()}
 
 
 def _of_answers(sampled: Sequence[Sampled]) -> dict[str, Any]:
-  length_PG, truncated_PG = (
+  length_PG, truncated_PG, checks_itself_PG = (
     np.concatenate([getattr(attempt, name) for attempt in sampled])
-    for name in ('length_PG', 'truncated_PG')
+    for name in ('length_PG', 'truncated_PG', 'checks_itself_PG')
   )
   scores = [attempt.scores for attempt in sampled]
   reward_PG = np.concatenate([of_attempt.reward_PG for of_attempt in scores])
-  texts = [text for attempt in sampled for group in attempt.texts for text in group]
   return {
     'reward': float(reward_PG.mean()),
     **{_term_key(name): value for name, value in _means(s.terms for s in scores).items()},
     **{f'shaping/{name}': value for name, value in _means(s.shaping for s in scores).items()},
     'length': float(length_PG.mean()),
     'length_std': float(length_PG.std()),
-    'checks_itself': float(np.mean([checks_itself(text) for text in texts])),
+    'checks_itself': float(checks_itself_PG.mean()),
     'zero_variance_fraction': float(1 - advantages.varies(reward_PG).mean()),
     'truncated_fraction': float(truncated_PG.mean()),
     'tokens': int(length_PG.sum()),
@@ -118,10 +177,9 @@ def _of_updates(updates: Sequence[Mapping[str, Measure]]) -> dict[str, Any]:
   return {name: float(value) for name, value in whole.items()} | {'skipped': sum(skipped)}
 
 
-def _length_by_style(sampled: Sequence[Sampled], reader: Reader) -> dict[str, float]:
+def _length_by_style(sampled: Sequence[Sampled]) -> dict[str, float]:
   lengths = collections.defaultdict(list)
   for attempt in sampled:
-    for problem, group, length_G in zip(attempt.problems, attempt.texts, attempt.length_PG):
-      for text, length in zip(group, length_G):
-        lengths[reader.style(problem, text)].append(int(length))
+    for style, length in zip(np.asarray(attempt.style_PG).ravel(), attempt.length_PG.ravel()):
+      lengths[style].append(int(length))
   return {f'length/{style}': float(np.mean(lengths[style])) for style in sorted(lengths)}

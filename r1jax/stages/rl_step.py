@@ -19,7 +19,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from r1jax import sharding
+from r1jax import hosts, sharding
 from r1jax.algorithms import advantages, balance
 from r1jax.algorithms.measures import Maximum, Mean, Measure
 from r1jax.decoding import score
@@ -30,7 +30,7 @@ from r1jax.model import Adapted, LoRA, Transformer
 from r1jax.rewards.combine import Scorer, Scores, Show
 from r1jax.stages import rl_batch, rl_metrics
 from r1jax.stages.rl_batch import Batch
-from r1jax.structs import Problem, Rollouts
+from r1jax.structs import Problem
 from r1jax.tasks.stream import Stream
 from r1jax.training.state import TrainState
 from r1jax.training.step import Report, Step
@@ -140,8 +140,10 @@ class Judged:
   """Answers and what they are worth.
 
   Attributes:
-    answers: of a step, those that it learns from.
-    scores: their rewards.
+    answers: of a step, those that it learns from; of several processes, what this one has of them.
+    scores: rewards of all.
+    length_PG: tokens of all.
+    truncated_PG: True where the limit ended an answer, of all.
     draws: prompts drawn from the stream so far in the run.
     seconds: of sampling and of judging.
     sampled: all that was sampled for it, groups that were replaced among it.
@@ -149,6 +151,8 @@ class Judged:
 
   answers: Answers
   scores: Scores
+  length_PG: np.ndarray
+  truncated_PG: np.ndarray
   draws: int
   seconds: Mapping[str, float]
   sampled: Sequence[rl_metrics.Sampled]
@@ -237,7 +241,7 @@ class Reinforcement:
     start = time.perf_counter()
     batch = self.batch(judged, reference)
     scored = time.perf_counter()
-    state, updates = self.take_updates(state, base, batch, step=step)
+    state, updates = self.take_updates(state, base, batch, judged, step=step)
     updates = jax.device_get(updates)
     seconds = dict(judged.seconds) | {
       'score': scored - start,
@@ -248,7 +252,6 @@ class Reinforcement:
       updates,
       seconds,
       resampled=self.settings.max_resamples > 0,
-      reader=self.reader,
     )
     return state, judged, metrics
 
@@ -263,7 +266,7 @@ class Reinforcement:
         break
       # A whole batch is drawn, so that its shapes are those of the first attempt.
       fresh = self._attempt(params, jax.random.fold_in(key, attempt), judged.draws, count, show)
-      judged = _replace_groups(judged, fresh, dull_P)
+      judged = self._replace_groups(judged, fresh, dull_P)
     return judged
 
   def _attempt(
@@ -271,39 +274,59 @@ class Reinforcement:
   ) -> Judged:
     start = time.perf_counter()
     answers = self.answering(params, self.problems.batch(draws, count), key)
-    sampled = time.perf_counter()
-    length_PG = np.asarray(answers.rollouts.length_PG)
-    scores = self.reward(answers.problems, answers.texts, length_PG, show=show)
-    seconds = {'sample': sampled - start, 'reward': time.perf_counter() - sampled}
-    shown = rl_metrics.Sampled(
-      answers.problems, answers.texts, length_PG, answers.truncated_PG, scores
+    asked = time.perf_counter()
+
+    def judge() -> tuple[np.ndarray, rl_metrics.Sampled]:
+      length_PG, asked = answers.length_PG, answers.problems
+      scores = self.reward(asked, answers.texts, length_PG, show=show)
+      return answers.number_P, rl_metrics.sampled(
+        asked, answers.texts, length_PG, answers.truncated_PG, scores, self.reader
+      )
+
+    # Rewards are few bytes, and every process goes by all of them.
+    sampled = rl_metrics.joined(hosts.everyone(judge))
+    seconds = {'sample': asked - start, 'reward': time.perf_counter() - asked}
+    return Judged(
+      answers,
+      sampled.scores,
+      sampled.length_PG,
+      sampled.truncated_PG,
+      draws + count,
+      seconds,
+      [sampled],
     )
-    return Judged(answers, scores, draws + count, seconds, [shown])
 
   def batch(self, judged: Judged, reference: Any) -> Batch:
     """Returns the answers as the loss takes them; weights are still to be normalised."""
     rollouts = judged.answers.rollouts
-    length_PG = np.asarray(rollouts.length_PG)
-    mask_PGT = np.arange(rollouts.tokens_PGT.shape[-1]) < length_PG[..., None]
-    if self.settings.drop_truncated:
-      mask_PGT = mask_PGT & ~judged.answers.truncated_PG[..., None]
+    mask_PGT = self._mask(judged)
+    own = judged.answers.division.rows(len(mask_PGT))
     return Batch(
-      prompts=jax.device_get(rollouts.prompts),
+      prompts=rollouts.prompts,
       tokens_PGT=rollouts.tokens_PGT,
-      length_PG=length_PG,
+      length_PG=judged.length_PG[own],
       old_logp_PGT=rollouts.logp_PGT,
-      ref_logp_PGT=self._reference_logp(reference, rollouts) if self.use_reference else None,
-      advantage_PG=np.asarray(self.advantage(judged.scores)),
-      mask_PGT=mask_PGT,
-      weight_PGT=np.zeros(mask_PGT.shape, np.float32),
+      ref_logp_PGT=self._reference_logp(reference, judged) if self.use_reference else None,
+      advantage_PG=np.asarray(self.advantage(judged.scores))[own],
+      mask_PGT=mask_PGT[own],
+      weight_PGT=np.zeros(mask_PGT[own].shape, np.float32),
       experts=rollouts.experts,
     )
 
-  def _reference_logp(self, reference: Any, rollouts: Rollouts) -> np.ndarray:
+  def _mask(self, judged: Judged) -> np.ndarray:
+    """Returns True where a token takes part in the loss, for all answers of all processes."""
+    num_tokens = judged.answers.rollouts.tokens_PGT.shape[-1]
+    mask_PGT = np.arange(num_tokens) < judged.length_PG[..., None]
+    if self.settings.drop_truncated:
+      mask_PGT = mask_PGT & ~judged.truncated_PG[..., None]
+    return mask_PGT
+
+  def _reference_logp(self, reference: Any, judged: Judged) -> np.ndarray:
     """Scores under the reference, which routes by itself; in parts like those of the update."""
+    rollouts = judged.answers.rollouts
     logp_PGT = np.zeros(rollouts.tokens_PGT.shape, np.float32)
     count = self.settings.num_minibatches * self.settings.num_microbatches
-    for rows, width in self._parts(rollouts.length_PG, count):
+    for rows, width in self._parts(judged.length_PG, count):
       part = (rollouts.prompts, rollouts.tokens_PGT, rollouts.length_PG)
       prompts, tokens_PGT, length_PG = rl_batch.take(part, rows)
       scored = _reference_score(
@@ -313,34 +336,84 @@ class Reinforcement:
         temperature=self.answering.sampler.temperature,
         chunk_tokens=self.settings.chunk_tokens,
       )
-      logp_PGT[rows, :, :width] = scored
+      logp_PGT[rows, :, :width] = sharding.fetch(scored, self.mesh)
     return logp_PGT
 
-  def take_updates(self, state: TrainState, base: Any, batch: Batch, *, step: int):
-    """Takes the updates of a rollout; returns the new state and the metrics of each."""
-    count = self.settings.num_minibatches
+  def take_updates(self, state: TrainState, base: Any, batch: Batch, judged: Judged, *, step: int):
+    """Takes the updates of a rollout; returns the new state and the metrics of each.
+
+    Args:
+      state: of what is trained; is used up.
+      base: as in `__call__`.
+      batch: the rollout, as `self.batch` makes it of `judged`.
+      judged: the rollout.
+      step: its number.
+    """
+    mask_PGT, division = self._mask(judged), judged.answers.division
+    own = division.rows(len(mask_PGT))
     found = []
     for epoch in range(self.settings.num_inner_epochs):
-      address = np.random.SeedSequence([self.settings.seed, step, epoch])
-      order = np.random.Generator(np.random.PCG64(address)).permutation(len(batch.length_PG))
-      for rows in order.reshape(count, -1):
-        minibatch = rl_batch.take(batch, np.sort(rows))
-        weight_PGT = np.asarray(self.reduction(jnp.asarray(minibatch.mask_PGT)))
-        minibatch = dataclasses.replace(minibatch, weight_PGT=weight_PGT)
-        parts = [(base, part) for part in self._microbatches(minibatch)]
-        state, metrics = self.update(state, parts)
+      address = [self.settings.seed, step, epoch]
+      for numbers in rl_batch.minibatches(len(mask_PGT), self.settings.num_minibatches, address):
+        # Normalised over the prompts of all processes, of which this one then takes its own.
+        weight_PGT = np.asarray(self.reduction(jnp.asarray(mask_PGT[numbers])))
+        here = np.isin(numbers, own)
+        minibatch = rl_batch.take(batch, np.searchsorted(own, numbers[here]))
+        minibatch = dataclasses.replace(minibatch, weight_PGT=weight_PGT[here])
+        parts = self._microbatches(minibatch, judged.length_PG[numbers])
+        state, metrics = self.update(state, [(base, part) for part in parts])
         found.append(metrics)
     return state, found
 
-  def _microbatches(self, batch: Batch) -> list[Batch]:
-    parts = self._parts(batch.length_PG, self.settings.num_microbatches)
+  def _microbatches(self, batch: Batch, length_PG: np.ndarray) -> list[Batch]:
+    """Returns the parts of a minibatch, whose answers have these lengths in all processes."""
+    parts = self._parts(length_PG, self.settings.num_microbatches)
     return [
       rl_batch.placed(rl_batch.narrowed(rl_batch.take(batch, rows), width), self.mesh)
       for rows, width in parts
     ]
 
   def _parts(self, length_PG, count: int) -> list[tuple[np.ndarray, int]]:
-    return rl_batch.parts_by_length(length_PG, count, self.answering.max_completion_tokens)
+    return rl_batch.parts_by_length(
+      length_PG, count, self.answering.max_completion_tokens, sharding.division(self.mesh)
+    )
+
+  def _replace_groups(self, judged: Judged, fresh: Judged, dull_P: np.ndarray) -> Judged:
+    """Puts fresh groups with variance in the place of groups without; the rest is unused."""
+    lively = np.flatnonzero(advantages.varies(fresh.scores.reward_PG))
+    places = np.flatnonzero(dull_P)[: len(lively)]
+    source = lively[: len(places)]
+    division = judged.answers.division
+    own = division.rows(len(dull_P))
+    here = np.isin(places, own)
+    # Numbers of the fresh groups, in the order of the groups whose places they take.
+    order = np.arange(len(dull_P))
+    order[places] = source
+    moved = rl_batch.moved(fresh.answers.rollouts, order, self.mesh)
+
+    def put(old, new):
+      merged = np.array(old)
+      merged[places] = np.asarray(new)[source]
+      return merged
+
+    at = np.searchsorted(own, places[here])
+    rollouts = rl_batch.put(judged.answers.rollouts, moved, at)
+    answers = judged.answers
+    problems, texts = list(answers.problems), list(answers.texts)
+    for row, number in enumerate(answers.number_P):
+      if number in places:
+        drawn = fresh.draws - len(dull_P) + int(order[number])
+        (problems[row],) = self.problems.batch(drawn, 1)
+        (texts[row],) = self.answering.texts(rollouts, np.searchsorted(own, [number]))
+    return Judged(
+      Answers(problems, rollouts, texts, division),
+      _merged(judged.scores, fresh.scores, put),
+      put(judged.length_PG, fresh.length_PG),
+      put(judged.truncated_PG, fresh.truncated_PG),
+      fresh.draws,
+      {phase: value + fresh.seconds[phase] for phase, value in judged.seconds.items()},
+      [*judged.sampled, *fresh.sampled],
+    )
 
 
 @functools.partial(jax.jit, static_argnames=('model', 'temperature', 'chunk_tokens'))
@@ -354,31 +427,6 @@ def _reference_score(model, params, prompts, tokens_PGT, length_PG, *, temperatu
     temperature=temperature,
     chunk_tokens=chunk_tokens,
   ).logp_PGT
-
-
-def _replace_groups(judged: Judged, fresh: Judged, dull_P: np.ndarray) -> Judged:
-  """Puts fresh groups with variance in the place of groups without; those left over are unused."""
-  lively = np.flatnonzero(advantages.varies(fresh.scores.reward_PG))
-  places = np.flatnonzero(dull_P)[: len(lively)]
-  source = lively[: len(places)]
-
-  def put(axis, old, new):
-    merged = np.array(old)
-    index = (slice(None),) * axis
-    merged[(*index, places)] = np.asarray(new)[(*index, source)]
-    return merged
-
-  rollouts = rl_batch.over_prompts(put, judged.answers.rollouts, fresh.answers.rollouts)
-  problems, texts = list(judged.answers.problems), list(judged.answers.texts)
-  for place, row in zip(places, source):
-    problems[place], texts[place] = fresh.answers.problems[row], fresh.answers.texts[row]
-  return Judged(
-    Answers(problems, rollouts, texts),
-    _merged(judged.scores, fresh.scores, functools.partial(put, 0)),
-    fresh.draws,
-    {phase: value + fresh.seconds[phase] for phase, value in judged.seconds.items()},
-    [*judged.sampled, *fresh.sampled],
-  )
 
 
 def _merged(old: Scores, new: Scores, put: Callable) -> Scores:

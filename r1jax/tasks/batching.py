@@ -7,7 +7,6 @@ a question without its end has another answer.
 
 from collections.abc import Callable, Sequence
 
-import jax.numpy as jnp
 import numpy as np
 
 from r1jax import structs
@@ -22,9 +21,9 @@ def prompts(
   template: Callable[[str], str],
   tokenizer: Tokenizer,
   max_tokens: int,
-  first_address: int = 0,
+  address_P: np.ndarray,
 ) -> structs.Prompts:
-  """Returns the problems as prompts, in their order.
+  """Returns the problems as prompts on the host, in their order.
 
   Args:
     problems: at least one.
@@ -32,7 +31,7 @@ def prompts(
     tokenizer: its `encode` adds no special tokens.
     max_tokens: longest prompt allowed, and number of columns S: the same for all batches, so that
       they share a compiled program.
-    first_address: address of the first prompt within its step; the others follow.
+    address_P: number of each prompt within its step.
 
   Raises:
     ValueError: a prompt is longer than `max_tokens`, or has no token at all; names the problems.
@@ -43,9 +42,9 @@ def prompts(
   for row_S, tokens in zip(tokens_PS, encoded):
     row_S[: len(tokens)] = tokens
   return structs.Prompts(
-    tokens_PS=jnp.asarray(tokens_PS),
-    length_P=jnp.asarray(length_P),
-    address_P=jnp.arange(first_address, first_address + len(encoded), dtype=jnp.int32),
+    tokens_PS=tokens_PS,
+    length_P=length_P,
+    address_P=np.asarray(address_P, np.int32),
   )
 
 

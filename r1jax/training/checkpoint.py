@@ -19,6 +19,7 @@ import jax
 import orbax.checkpoint as ocp
 from absl import logging
 
+from r1jax import hosts
 from r1jax.training import state
 from r1jax.training.records import full_disk_explained
 
@@ -111,16 +112,12 @@ class Checkpoints:
         leaf.delete()
     faults: dict[int, str] = {}
     for step in steps:
-      try:
-        tree, record = self._read(step, shapes)
-      except Exception as error:  # Orbax raises many kinds; every one is reported below.
-        if _is_transient(error):
-          raise
-        fault = f'{type(error).__name__}: {error}'
-        faults[step] = f'{self.folder / str(step)}: {fault[:_SHOWN]}'
+      found, fault = self._try(step, shapes)
+      if found is None:
+        faults[step] = f'{self.folder / str(step)}: {fault}'
         continue
       self._set_aside(list(faults))  # Or the run, when it gets there, would find the step taken.
-      return Restored(step, tree, record, tuple(faults.values()))
+      return Restored(step, *found, tuple(faults.values()))
     raise ValueError(
       f'no checkpoint in {self.folder} can be read; remove the folder to start anew:\n'
       + '\n'.join(faults.values())
@@ -130,6 +127,20 @@ class Checkpoints:
     """Releases the folder."""
     with _quiet():
       self._manager.close()
+
+  def _try(self, step: int, shapes: Any) -> tuple[tuple[Any, dict[str, Any]] | None, str]:
+    """Returns what a checkpoint holds, or None and its fault if a process could not read it."""
+    found, error, told = None, None, None
+    try:
+      found = self._read(step, shapes)
+    except Exception as fault:  # Orbax raises many kinds; every one is reported.
+      error, told = fault, f'{type(fault).__name__}: {fault}'[:_SHOWN]
+    for other, is_transient in hosts.gather((told, error is not None and _is_transient(error))):
+      if is_transient:
+        raise error or hosts.OtherProcessError(other)
+      if other is not None:
+        return None, other
+    return found, ''
 
   def _read(self, step: int, shapes: Any) -> tuple[Any, dict[str, Any]]:
     args = ocp.args.Composite(tree=ocp.args.StandardRestore(shapes), record=ocp.args.JsonRestore())
@@ -141,16 +152,20 @@ class Checkpoints:
     return tree, sealed['record']
 
   def _set_aside(self, steps: list[int]) -> None:
-    for step in steps:
-      place = self.folder.with_name(_DAMAGED) / str(step)
-      shutil.rmtree(place, ignore_errors=True)
-      place.parent.mkdir(exist_ok=True)
-      (self.folder / str(step)).rename(place)
+    def move() -> None:
+      for step in steps:
+        place = self.folder.with_name(_DAMAGED) / str(step)
+        shutil.rmtree(place, ignore_errors=True)
+        place.parent.mkdir(exist_ok=True)
+        (self.folder / str(step)).rename(place)
+
+    hosts.first(move)
     with _quiet():
       self._manager.reload()
 
   def _delete_removed(self) -> None:
-    shutil.rmtree(self.folder / _REMOVED, ignore_errors=True)
+    if hosts.is_first():
+      shutil.rmtree(self.folder / _REMOVED, ignore_errors=True)
 
 
 def _is_transient(error: Exception) -> bool:

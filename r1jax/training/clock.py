@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from r1jax import hosts
 from r1jax.training import records
 
 try:
@@ -23,7 +24,8 @@ class Clock:
     workdir: folder of the run; `clock.json` in it holds what earlier starts have taken.
 
   Attributes:
-    peak_bytes: the largest memory of the host in any start, when last asked; None if unknown.
+    peak_bytes: the largest memory of the host in any start, when last asked; None if unknown. Of
+      several processes, that of the first.
   """
 
   def __init__(self, workdir: str | Path):
@@ -40,7 +42,8 @@ class Clock:
     seconds = self._before + time.monotonic() - self._start
     self.peak_bytes = max(self.peak_bytes or 0, peak_bytes() or 0) or None
     taken = {'seconds': seconds, 'peak_bytes': self.peak_bytes}
-    records.replace_file(self._path, json.dumps(taken).encode())
+    if hosts.is_first():
+      records.replace_file(self._path, json.dumps(taken).encode())
     return seconds
 
 

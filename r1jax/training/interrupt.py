@@ -3,6 +3,8 @@
 import signal
 from types import FrameType, TracebackType
 
+from r1jax import hosts
+
 
 class Stopped(Exception):  # noqa: N818 - it is a request, not an error
   """A stop was asked for and everything worth keeping is saved.
@@ -17,7 +19,10 @@ class Stopped(Exception):  # noqa: N818 - it is a request, not an error
 
 
 class StopRequest:
-  """Listens for SIGTERM and SIGINT while it is entered; a second one kills as usual."""
+  """Listens for SIGTERM and SIGINT while it is entered; a second one kills as usual.
+
+  A signal that reaches one process of several stops all of them, at the same `check`.
+  """
 
   def __init__(self) -> None:
     self._number: int | None = None
@@ -46,9 +51,13 @@ class StopRequest:
     return self._number is not None
 
   def check(self) -> None:
-    """Raises `Stopped` if a stop was asked for; to be called where nothing would be lost."""
-    if self._number is not None:
-      raise Stopped(self._number)
+    """Raises `Stopped` if a stop was asked for; to be called where nothing would be lost.
+
+    Every process has to call it.
+    """
+    for number in hosts.gather(self._number):
+      if number is not None:
+        raise Stopped(number)
 
   def _listen(self, number: int, frame: FrameType | None) -> None:
     self._number = number

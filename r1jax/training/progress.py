@@ -20,6 +20,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from r1jax import hosts
 from r1jax.training import outcome
 from r1jax.training.diagnosis import Diagnosis
 
@@ -261,6 +262,8 @@ def printable(text: str) -> str:
 
 
 def _standard_output() -> Console:
+  if not hosts.is_first():
+    return Console(quiet=True, force_interactive=False)
   # A completion may hold what the terminal's encoding lacks: that must not end a training.
   if hasattr(sys.stdout, 'reconfigure'):
     sys.stdout.reconfigure(errors='replace')

@@ -22,6 +22,7 @@ from families import QUICK, V3_CONFIG, VOCABULARY, randomise, subject
 from r1jax.decoding import Sampler, generate, generation, scoring
 from r1jax.decoding.prefill import encode_prompts
 from r1jax.decoding.scoring import length_mask, score
+from r1jax.hosts import ALONE, Division
 from r1jax.model import Transformer, call
 from r1jax.model.sizes import count_parameters
 
@@ -248,14 +249,29 @@ def test_buckets_are_halves_rounded_up(number, largest, multiple, expected):
 
 def test_compaction_by_hand():
   live_PG = np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]], bool)
-  index_P, index_PG, new_PG = generation._compaction(live_PG, 1)
+  index_P, index_PG, new_PG = generation._compaction(live_PG, ALONE)
   np.testing.assert_array_equal(index_P, [0, 2])
   np.testing.assert_array_equal(index_PG, [[1, 3], [0, 1]])
   np.testing.assert_array_equal(new_PG, [[True, True], [True, False]])
-  whole, _, _ = generation._compaction(live_PG, 4)
+  whole, _, _ = generation._compaction(live_PG, Division(4, ((0, 1, 2, 3),)))
   np.testing.assert_array_equal(whole, [0, 2, 1, 3])
   live_PG[1] = True
-  assert generation._compaction(live_PG, 1) is None
+  assert generation._compaction(live_PG, ALONE) is None
+
+
+def test_compaction_leaves_prompts_in_their_process():
+  """Two processes of two devices each, which do not follow each other: one of them decides."""
+  alive = [0, 1, 3, 4, 5]  # Three of rows 0-1 and 4-5, two of rows 2-3 and 6-7.
+  live_P1 = np.isin(np.arange(8), alive)[:, None]
+  division = Division(4, ((0, 2), (1, 3)))
+  assert generation._compaction(live_P1, division) is None
+  live_P1[[0, 4]] = False  # One in the first, two in the second: one prompt a device is enough.
+  live_P1[6] = True
+  index_P, _, new_P1 = generation._compaction(live_P1, division)
+  np.testing.assert_array_equal(index_P, [1, 3, 5, 6])
+  np.testing.assert_array_equal(new_P1[:, 0], True)
+  first, second = division.by_block(4)
+  assert set(index_P[first]) <= {0, 1, 4, 5} and set(index_P[second]) <= {2, 3, 6, 7}
 
 
 def test_room_grows_by_segments_and_then_by_a_quarter():
@@ -279,10 +295,11 @@ def test_prompt_work_does_not_grow_with_the_group(name):
   assert start(4) == start(32) == dot_operations(encode(*arguments).jaxpr) > 0
 
 
-def test_prompts_that_cannot_be_split_are_refused():
+def test_prompts_that_cannot_be_split_are_refused(monkeypatch):
   message = '4 prompts cannot be split over 3 devices .*: make the prompts a multiple of it'
   with pytest.raises(ValueError, match=message):
-    ask('gqa', prompt_parts=3)
+    monkeypatch.setattr(generation.sharding, 'prompt_parts', lambda mesh: 3)
+    ask('gqa')
 
 
 @pytest.mark.parametrize(

@@ -109,18 +109,19 @@ ENVIRONMENT = {
 }
 
 
-def start(config_file, workdir, **environment):
+def start(config_file, workdir, *flags, **environment):
   """Starts the command of the README in a process of its own, which no network can be reached from.
 
   Args:
     config_file: what to run.
     workdir: where.
+    *flags: more flags.
     **environment: more variables.
   """
   cache = os.environ['JAX_COMPILATION_CACHE_DIR']
   command = [sys.executable, '-m', 'r1jax.main', f'--config={config_file}', f'--workdir={workdir}']
   return subprocess.Popen(
-    [*command, f'--compilation_cache={cache}'],
+    [*command, f'--compilation_cache={cache}', *flags],
     cwd=ROOT,
     env=os.environ | ENVIRONMENT | environment,
     stdout=subprocess.PIPE,

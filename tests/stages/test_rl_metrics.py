@@ -1,7 +1,5 @@
 """The numbers of a step, each by hand."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +9,7 @@ from r1jax.rewards import combine
 from r1jax.stages import rl_metrics
 
 
-def sampled(length, reward, texts, truncated=None, **terms):
+def sampled(length, reward, texts, truncated=None, reader=None, **terms):
   length_PG = np.array(length)
   truncated_PG = np.zeros(length_PG.shape, bool) if truncated is None else np.array(truncated)
   terms = {name: np.array(value) for name, value in terms.items()}
@@ -23,7 +21,8 @@ def sampled(length, reward, texts, truncated=None, **terms):
     seconds=dict.fromkeys(terms, 0.25),
     faults={'accuracy/timeout': 2},
   )
-  return rl_metrics.Sampled([], texts, length_PG, truncated_PG, scores)
+  problems = [None] * len(texts)
+  return rl_metrics.sampled(problems, texts, length_PG, truncated_PG, scores, reader)
 
 
 FIRST = sampled(
@@ -55,7 +54,7 @@ def updates():
 
 def test_metrics_by_hand():
   """Two prompts of two answers; every token of both updates counts alike in the divergence."""
-  metrics = rl_metrics.of_step([FIRST], updates(), SECONDS, resampled=False, reader=None)
+  metrics = rl_metrics.of_step([FIRST], updates(), SECONDS, resampled=False)
   expected = {
     'reward': 1.0,
     'accuracy': 0.75,
@@ -88,9 +87,9 @@ def test_updates_that_were_skipped_do_not_spoil_the_others():
   taken, other = updates()
   nothing = jax.tree.map(lambda leaf: leaf * float('nan'), other)
   skipped = nothing | {'skipped': measures.Total(jnp.int32(1))}
-  metrics = rl_metrics.of_step([FIRST], [taken, skipped], SECONDS, resampled=False, reader=None)
+  metrics = rl_metrics.of_step([FIRST], [taken, skipped], SECONDS, resampled=False)
   assert (metrics['loss'], metrics['kl'], metrics['skipped']) == (0.5, 0.25, 1)
-  metrics = rl_metrics.of_step([FIRST], [skipped, skipped], SECONDS, resampled=False, reader=None)
+  metrics = rl_metrics.of_step([FIRST], [skipped, skipped], SECONDS, resampled=False)
   assert np.isnan(metrics['loss']) and metrics['skipped'] == 2
 
 
@@ -100,7 +99,7 @@ def test_metrics_tell_of_the_policy_and_not_of_what_was_kept():
   dull = sampled([[1, 1], [1, 1]], right, texts, accuracy=right, format=right)
   lively = sampled([[2, 2], [2, 2]], [[0, 1], [1, 1]], texts, accuracy=wrong, format=right)
   attempts = [FIRST, dull, lively]
-  metrics = rl_metrics.of_step(attempts, updates(), SECONDS, resampled=True, reader=None)
+  metrics = rl_metrics.of_step(attempts, updates(), SECONDS, resampled=True)
   assert metrics['replaced_groups'] == 1
   assert metrics['tokens'] == 24 + 4 + 8
   np.testing.assert_allclose(metrics['zero_variance_fraction'], 4 / 6)
@@ -118,8 +117,32 @@ class FirstWord:
 
 def test_lengths_by_style_are_means_over_all_attempts():
   none = [[0.0, 1.0]]
-  first = sampled([[2, 4]], none, [['brief', 'long a b']], accuracy=none)
-  second = sampled([[8, 9]], none, [['long a', 'long']], accuracy=none)
-  attempts = [dataclasses.replace(attempt, problems=[None]) for attempt in (first, second)]
-  metrics = rl_metrics.of_step(attempts, updates(), SECONDS, resampled=True, reader=FirstWord())
+  told = {'accuracy': none, 'reader': FirstWord()}
+  first = sampled([[2, 4]], none, [['brief', 'long a b']], **told)
+  second = sampled([[8, 9]], none, [['long a', 'long']], **told)
+  metrics = rl_metrics.of_step([first, second], updates(), SECONDS, resampled=True)
   assert metrics['length/brief'] == 2 and metrics['length/long'] == 7
+
+
+def test_parts_of_several_processes_make_the_whole():
+  """Prompts in the order of their numbers, whoever has them; seconds and faults add up."""
+  texts = [['a', 'let me check'], ['b', 'c']]
+  numbers = {'length': [[3, 5], [12, 4]], 'reward': [[1.5, 0.5], [1.0, 1.0]]}
+  told = {'truncated': [[False, False], [True, False]], 'accuracy': [[1, 0], [1, 1]]}
+  whole = sampled(*numbers.values(), texts, **told, reader=FirstWord())
+  parts = []
+  for p in (1, 0):
+    own = {name: value[p : p + 1] for name, value in told.items()}
+    arrays = [value[p : p + 1] for value in numbers.values()]
+    part = sampled(*arrays, texts[p : p + 1], **own, reader=FirstWord())
+    parts.append((np.array([p]), part))
+  found = rl_metrics.joined(parts)
+  for name in ('length_PG', 'truncated_PG', 'checks_itself_PG', 'style_PG'):
+    np.testing.assert_array_equal(getattr(found, name), getattr(whole, name), err_msg=name)
+  np.testing.assert_array_equal(found.scores.reward_PG, whole.scores.reward_PG)
+  for field in ('terms', 'counted', 'shaping'):
+    for name, value in getattr(whole.scores, field).items():
+      np.testing.assert_array_equal(getattr(found.scores, field)[name], value, err_msg=name)
+  assert found.scores.seconds == {'accuracy': 0.5} and found.scores.faults == {
+    'accuracy/timeout': 4
+  }

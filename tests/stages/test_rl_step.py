@@ -36,7 +36,7 @@ def update(learning, *, found=None, reference=None):
   found = judged() if found is None else found
   reference = host_params() if reference is None else reference
   batch = learning.batch(found, reference)
-  state, metrics = learning.take_updates(state_of(learning), None, batch, step=STEP)
+  state, metrics = learning.take_updates(state_of(learning), None, batch, found, step=STEP)
   return state.params, [measures.results(found) for found in jax.device_get(metrics)]
 
 
@@ -198,7 +198,7 @@ def test_each_epoch_takes_every_prompt_once(num_minibatches):
     return state, {}
 
   learning.__dict__['update'] = watch
-  learning.take_updates(None, None, learning.batch(judged(), None), step=1)
+  learning.take_updates(None, None, learning.batch(judged(), None), judged(), step=1)
   assert len(seen) == 3 * num_minibatches
   orders = []
   for epoch in np.split(np.array([part.prompts.address_P for ((_, part),) in seen]), 3):
@@ -276,7 +276,7 @@ def test_a_replaced_group_comes_with_all_that_is_its_own():
   ):
     assert Letters().decode(tokens_S[:length].tolist()) == problem.question
     assert len(texts) == 4
-  assert found.answers.texts == learning.answering._texts(found.answers.rollouts)
+  assert found.answers.texts == learning.answering.texts(found.answers.rollouts, np.arange(4))
   np.testing.assert_array_equal(found.scores.terms['value'], found.scores.reward_PG)
   _, (metrics,) = update(learning, found=found)
   assert metrics['mismatch'] < 1e-4

@@ -28,13 +28,14 @@ def prompts(*questions, tokenizer=None, template=lambda question: question + ':'
       'template': template,
       'tokenizer': tokenizer or Letters(),
       'max_tokens': 4,
+      'address_P': np.arange(len(questions)),
       **options,
     },
   )
 
 
 def test_prompts_are_left_aligned_with_lengths_and_addresses():
-  batch = prompts('ab', 'c', first_address=5)
+  batch = prompts('ab', 'c', address_P=np.array([5, 6]))
   np.testing.assert_array_equal(batch.tokens_PS, [[97, 98, 58, 0], [99, 58, 0, 0]])
   np.testing.assert_array_equal(batch.length_P, [3, 2])
   np.testing.assert_array_equal(batch.address_P, [5, 6])

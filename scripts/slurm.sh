@@ -1,0 +1,25 @@
+#!/bin/bash
+# Trains on several nodes of a Slurm cluster, a process for each GPU: sbatch scripts/slurm.sh
+# docs/clusters.md says what has to be shared between the nodes.
+#SBATCH --job-name=r1jax
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=8
+#SBATCH --gpus-per-node=8
+#SBATCH --cpus-per-task=12
+#SBATCH --time=24:00:00
+#SBATCH --signal=TERM@600  # Ten minutes before the end: the step in hand is finished and saved.
+#SBATCH --requeue
+#SBATCH --output=%x-%j.txt
+
+set -euo pipefail
+
+CONFIG=${CONFIG:-configs/zero.py}
+WORKDIR=${WORKDIR:-$SLURM_SUBMIT_DIR/runs/$SLURM_JOB_NAME}
+
+srun --kill-on-bad-exit=1 python -m r1jax.main \
+  --config="$CONFIG" \
+  --workdir="$WORKDIR" \
+  --coordinator=auto \
+  --config.mesh.fsdp=8 \
+  --config.rl.settings.prompts_per_step=64 \
+  "$@"
