@@ -146,7 +146,9 @@ def _task(problems: str) -> ConfigDict:
   task = ConfigDict(
     {
       'name': problems,
-      'template': 'r1_zero',
+      'template': 'r1_zero',  # Paper: table 1. Or 'question' alone, 'boxed', 'question_answer'.
+      # Whether that is said as a user, in the tokenizer's chat template. Paper: no, a base model.
+      'chat': False,
       'prefill': '',  # How every answer is made to begin.
       'max_prompt_tokens': PROMPT_TOKENS.get(problems, 1024),  # A longer prompt is an error.
     }
