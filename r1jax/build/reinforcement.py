@@ -183,7 +183,7 @@ def _benchmarks(
         problems=[source[i] for i in range(min(size, len(source)))],
         answering=dataclasses.replace(learning.answering, sampler=Sampler()),
         batch_size=learning.settings.prompts_per_step,
-        judges=asked.kind.judges,
+        judges=asked.kind.judges_of(learning.answering.template('')),
         seed=seed,
         reader=asked.reader,
       )

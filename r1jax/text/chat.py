@@ -50,11 +50,11 @@ class ChatTemplate:
     Raises:
       ValueError: the template refuses the conversation, or is at fault.
     """
+    # Tools and documents there are none, which templates ask for.
+    given = {'tools': None, 'documents': None, 'add_generation_prompt': opens_reply}
     turns = [dict(message) for message in messages]
     try:
-      return self._template.render(
-        messages=turns, add_generation_prompt=opens_reply, **self._variables
-      )
+      return self._template.render(messages=turns, **self._variables, **given)
     except Exception as error:  # A program of somebody's may raise anything.
       raise ValueError(f'the chat template cannot be filled: {error}') from error
 

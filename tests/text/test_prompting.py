@@ -33,6 +33,7 @@ QWEN = (
 )
 LLAMA = (
   '{{- bos_token }}\n'
+  '{%- if tools is not none %}{{ tools | length }}{% endif %}\n'
   '{%- if not date_string is defined %}\n'
   '    {%- if strftime_now is defined %}{% set date_string = strftime_now("%d %b %Y") %}\n'
   '    {%- else %}{% set date_string = "26 Jul 2024" %}{% endif %}\n'
