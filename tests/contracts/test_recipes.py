@@ -84,6 +84,17 @@ def test_its_mesh_is_of_the_chips_it_names(recipe):
   assert re.search(rf'\| {number} {kind}', row, re.IGNORECASE), row
 
 
+@each_recipe
+def test_the_readme_tells_of_it(recipe):
+  rows = [line for line in (ROOT / 'README.md').read_text('utf-8').splitlines() if '.py' in line]
+  family, name = recipe.split(':')
+  found = [row for row in rows if f'{family}.py' in row and f':{name}`' in row]
+  kind, count = hardware_of(recipe)
+  number = 'one' if count == 1 else f'{count:,}'
+  assert len(found) == 1 and number in found[0] and kind in found[0].lower()
+  assert f'{config_of(recipe).rl.sampling.max_completion_tokens:,}' in found[0]
+
+
 # Of the published safetensors.
 PARAMETERS = {
   'Qwen2.5-0.5B': 494_032_768,
