@@ -58,6 +58,45 @@ def get_config(problems: str = 'world') -> ConfigDict:
   return config
 
 
+# What R1-Zero on a published model has in common, whichever it is. The recipes of a family
+# (qwen.py, llama.py, deepseek.py) add to it; all their fields are named as flags name them.
+PUBLISHED = {
+  'export_dtype': 'bfloat16',
+  'model.dtype': 'bfloat16',
+  'model.remat': 'full',
+  'model.unroll': 1,
+  'mesh.data': 1,
+  'rl.steps': 375,  # Of 32 questions: 1.6 epochs of MATH's 7,500, as in the paper. Paper: 10,400.
+  'rl.task.max_prompt_tokens': 2048,
+  'rl.sampling.segment_tokens': 512,
+  # Paper: 3e-6, for a model of 671B; here that of DeepSeekMath (arXiv:2402.03300), of 7B.
+  'rl.optimizer.peak': 1e-6,
+  'rl.settings.prompts_per_step': 32,  # Paper: 32 an update, and 16 updates of a rollout.
+  'rl.settings.num_minibatches': 1,  # Paper: 16. Here every answer is of the policy as it is.
+  'rl.settings.chunk_tokens': 64,
+  'rl.replace_reference_every': 400,  # Paper: 400 updates, which are steps here.
+}
+
+
+def of_published(recipes: dict[str, dict], recipe: str) -> ConfigDict:
+  """Returns R1-Zero on a published model, on the problems of MATH.
+
+  Args:
+    recipes: of a family, by name: fields in which each differs, and its `hardware`.
+    recipe: name of one.
+
+  Raises:
+    ValueError: there is none of that name.
+  """
+  if recipe not in recipes:
+    raise ValueError(f'there is no recipe {recipe!r}; there are {", ".join(map(repr, recipes))}')
+  fields = PUBLISHED | recipes[recipe]
+  del fields['hardware']
+  config = get_config('math')
+  config.update_from_flattened_dict(fields)
+  return config
+
+
 def _rl(problems: str) -> ConfigDict:
   rl = ConfigDict()
   rl.kind = 'rl'
@@ -150,7 +189,9 @@ def _task(problems: str) -> ConfigDict:
   task = ConfigDict(
     {
       'name': problems,
-      'template': 'r1_zero',
+      'template': 'r1_zero',  # Paper: table 1. Or 'question' alone, 'boxed', 'question_answer'.
+      # Whether that is said as a user, in the tokenizer's chat template. Paper: no, a base model.
+      'chat': False,
       'prefill': '',  # How every answer is made to begin.
       'max_prompt_tokens': PROMPT_TOKENS.get(problems, 1024),  # A longer prompt is an error.
     }

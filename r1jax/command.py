@@ -5,17 +5,23 @@ import shlex
 import sys
 import traceback
 
-from absl import app
+from absl import flags
 from ml_collections.config_flags import config_path
 
 
 def parse(argv: list[str]) -> list[str]:
-  """Parses flags; an override of a field that the config has not is said in a line."""
+  """Parses flags; an override of a field that the config has not is said in a line.
+
+  So is what a config file says of its argument, the part behind the colon.
+  """
   overrides = [flag for flag in argv if flag.startswith('--config.')]
   for flag in overrides:
     _check_path(flag)
   try:
-    return app.parse_flags_with_usage(argv)
+    return flags.FLAGS(argv)
+  except flags.Error as error:
+    refused = _REFUSED.search(str(error))
+    sys.exit(f'the config: {refused[1]}' if refused else f'the flags cannot be read: {error}')
   except (AttributeError, KeyError) as error:
     if 'get_config' in (frame.name for frame in traceback.extract_tb(error.__traceback__)):
       raise  # A fault of the file itself.
@@ -26,6 +32,8 @@ def parse(argv: list[str]) -> list[str]:
     sys.exit(f'the config cannot be read: {" ".join(str(error).split())}')
 
 
+# The end of a traceback that a file itself meant.
+_REFUSED = re.compile(r'\n +raise .*\nValueError: (.*)\n*\Z')
 # A flag of a section whose fields have names of the user's choice.
 _CHOSEN = re.compile(r'(--config\.\w+\.(?:reward|gates))\.([^=]+)(=.*)?', re.DOTALL)
 

@@ -5,7 +5,7 @@ family matches exactly one row of `PARAMETERS`, and every logical axis has a row
 
 Mesh axes: `data` copies parameters and splits the batch; `fsdp` splits both; `tensor` splits heads,
 feed-forward widths and the vocabulary; `expert` splits experts, and the batch elsewhere; `context`
-splits tokens.
+splits tokens, and parameters as `fsdp` does: where it is large, little else is left to do so.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ PARAMETERS: dict[str, tuple[str | None, ...]] = {
   r'attention/query_bias': ('heads', None),
   r'attention/(key|value)_bias': ('kv_heads', None),
   r'attention/(query|kv)_down': ('embed', None),
-  r'attention/(query|key|value)_up': (None, 'heads', None),
+  r'attention/(query|key|value)_up': ('rank', 'heads', None),
   r'attention/out': ('heads', None, 'embed'),
   r'(mlp|shared)/(gate|up)': ('embed', 'mlp'),
   r'(mlp|shared)/down': ('mlp', 'embed'),
@@ -60,7 +60,8 @@ CACHE: dict[str, tuple[str | None, ...]] = {
 }
 
 MESH_AXES: dict[str, str | tuple[str, ...] | None] = {
-  'embed': 'fsdp',
+  'embed': ('fsdp', 'context'),
+  'rank': ('fsdp', 'context'),
   'vocab': 'tensor',
   'heads': 'tensor',
   'kv_heads': 'tensor',
@@ -190,7 +191,10 @@ def parameter_shardings(params: Any, mesh: Mesh | None) -> Any:
 
 def _canonical(spec: PartitionSpec, mesh: Mesh) -> PartitionSpec:
   """Returns the spec as JAX writes that of a result, or the second update would compile anew."""
-  names = [axes if num_parts(mesh, axes) > 1 else None for axes in spec]
+  names: list[Any] = []
+  for axes in spec:
+    kept = tuple(n for n in ((axes,) if isinstance(axes, str) else axes or ()) if mesh.shape[n] > 1)
+    names.append(kept if len(kept) > 1 else kept[0] if kept else None)
   while names and names[-1] is None:
     names.pop()
   return PartitionSpec(*names)

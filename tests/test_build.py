@@ -10,6 +10,7 @@ from r1jax import build
 from r1jax.evaluation import judging
 from r1jax.rewards import sandbox
 from r1jax.structs import Problem
+from r1jax.text.templates import TEMPLATES
 
 
 def fails(text):
@@ -63,6 +64,19 @@ def test_accuracy_strict_and_lenient_go_by_the_kind_of_problem(kind, problem, an
   ):
     found = {name: term(problem, text) for name, term in terms.items()}
     assert tuple(found.values()) == values, text
+
+
+@pytest.mark.parametrize('kind', ['math', 'text', 'choice'])
+def test_strict_asks_for_the_format_where_the_prompt_does(kind):
+  """As R1's distilled models answer, who were taught no answer tags."""
+  problem = Problem('1', 'Which?', 'B', {'options': {'A': '1', 'B': '2'}})
+  answers = [THOUGHT.format('B'), '<think>\nx</think>\n\\boxed{B}', '<think>\n\\boxed{B}']
+  for name, expected in (('r1_zero', [1, 0, 0]), ('boxed', [1, 1, 0])):
+    judges = build.KINDS[kind].judges_of(TEMPLATES[name]('Which?'))
+    strict, vote = judges['strict']
+    assert [strict(problem, answer) for answer in answers] == expected, name
+    assert [vote(problem, answer) for answer in answers] == ['B' if e else None for e in expected]
+    assert judges['lenient'] == build.KINDS[kind].judges['lenient']
 
 
 def test_votes_for_text_are_equal_where_the_reward_is():

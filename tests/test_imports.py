@@ -58,8 +58,8 @@ def test_imports_go_down(path):
 
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'configs').rglob('*.py')), ids=lambda p: p.name)
-def test_configs_import_ml_collections_only(path):
-  assert {name.split('.')[0] for name in imported(path)} <= {'ml_collections'}
+def test_configs_import_ml_collections_and_each_other_only(path):
+  assert {name.split('.')[0] for name in imported(path)} <= {'ml_collections', 'configs'}
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -141,7 +141,7 @@ def test_all_parameters_that_cannot_be_split_are_named():
   assert str(error.value).splitlines() == [
     'these parameters cannot be split over the mesh; change config.mesh:',
     "dense_layers/mlp/down (2, 21, 13): 21 into 2 parts along 'tensor'",
-    "dense_layers/mlp/down (2, 21, 13): 13 into 3 parts along 'fsdp'",
+    "dense_layers/mlp/down (2, 21, 13): 13 into 3 parts along ('fsdp', 'context')",
     "embedding (19, 12): 19 into 2 parts along 'tensor'",
   ]
 
@@ -156,6 +156,16 @@ def test_published_models_fit_their_meshes():
   assert found['expert_layers']['attention']['out'].spec == PartitionSpec(
     None, 'tensor', None, 'fsdp'
   )
+
+
+def test_what_splits_tokens_splits_parameters_too():
+  """Or V3, whose answers need 16 devices each, would lie on every sixteenth of them."""
+  mesh = abstract_mesh(fsdp=4, expert=8, context=16)
+  found = sharding.parameter_shardings(shapes_of(CONFIGS['deepseek-v3']), mesh)['expert_layers']
+  both = ('fsdp', 'context')
+  assert found['moe']['gate'].spec == PartitionSpec(None, 'expert', both)
+  assert found['attention']['query_up'].spec == PartitionSpec(None, both)
+  assert found['attention']['out'].spec == PartitionSpec(None, None, None, both)
 
 
 def test_constraints_are_nothing_on_one_device():
@@ -358,7 +368,9 @@ def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
   assert_close(jax.device_get(state.optimizer), expected_state.optimizer)
   assert_split(state.params, mesh)
   assert_split(state.optimizer, mesh)
-  assert max(parts.values()) == math.prod(mesh.shape[a] for a in ('fsdp', 'tensor', 'expert'))
+  assert max(parts.values()) == math.prod(
+    size for axis, size in mesh.shape.items() if axis != 'data'
+  )
   state, _ = step(state, [batch])
   assert state.updates == 2
   assert step._whole._cache_size() == 1

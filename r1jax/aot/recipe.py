@@ -51,6 +51,10 @@ def read(config: ml_collections.ConfigDict, devices: list[Any]) -> Iterator[Stag
     yield Stage(f'{outline.name}: {name}', architecture, outline.mesh, found)
 
 
+# What the names of models that are shaped as a published size may end with.
+_SHAPED_ALIKE = ('-base', '-instruct')
+
+
 def architecture_of(init_from: str) -> ModelConfig:
   """Returns the shape of the model that a recipe starts from.
 
@@ -61,6 +65,8 @@ def architecture_of(init_from: str) -> ModelConfig:
   if (folder / 'config.json').is_file():
     return interop.load_config(folder)
   size = Path(init_from).name.lower()
+  for ending in _SHAPED_ALIKE:
+    size = size.removesuffix(ending)
   if size not in SIZES:
     raise ValueError(
       f'config.init_from is {init_from!r}: there is no config.json in it, and the name is none of '

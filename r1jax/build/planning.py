@@ -152,7 +152,9 @@ def folder_of(init_from: str) -> Path:
 
 def _initial_policy(load: Callable[[Path], Policy], init_from: str) -> Policy:
   """Loads the base."""
+  folder = folder_of(init_from)
   try:
-    return load(folder_of(init_from))
+    return load(folder)
   except (OSError, ValueError) as error:
-    raise ValueError(f'config.init_from is {init_from!r}: {error}') from error
+    hint = '' if folder.exists() else '; it must be a folder that has the model on this machine'
+    raise ValueError(f'config.init_from is {init_from!r}: {error}{hint}') from error

@@ -40,6 +40,7 @@ def learner(section: Section, seed: int, mesh: Mesh | None) -> Callable[..., rl_
   answering = dict(
     template=section.task.choose('template', TEMPLATES),
     prefill=section.task.take('prefill', str),
+    chat=section.task.take('chat', bool),
     group_size=section.sampling.take('group_size', int, least=2),
     max_prompt_tokens=section.task.take('max_prompt_tokens', int, least=1),
     max_completion_tokens=section.sampling.take('max_completion_tokens', int, least=1),
@@ -134,7 +135,8 @@ def stage(section: Section, seed: int, mesh: Mesh | None):
     checked = asked.listed or [drawn.batch(0, min(num_drawn, MOST_CHECKED))]
     ask = learning.answering
     sets: list[Any] = [*checked, *(measure.problems for measure in measures)]
-    prompts = [ask.prompts(some) for some in sets]
+    with section.task.blamed():
+      prompts = [ask.prompts(some) for some in sets]
     _warn_of_length(prompts, ask.max_completion_tokens, policy.model.config.max_positions)
     return rl.Stage(
       learning=learning,
@@ -182,7 +184,7 @@ def _benchmarks(
         problems=[source[i] for i in range(min(size, len(source)))],
         answering=dataclasses.replace(learning.answering, sampler=Sampler()),
         batch_size=learning.settings.prompts_per_step,
-        judges=asked.kind.judges,
+        judges=asked.kind.judges_of(learning.answering.template('')),
         seed=seed,
         reader=asked.reader,
       )

@@ -41,13 +41,19 @@ class Kind:
     accuracy: whether the final answer is right, or how much of it.
     check: of problems, for `accuracy` and the judges.
     judges: of evaluations, 'strict' and 'lenient': term and vote by name.
+    unframed: the strict judge where no format is asked for: whether the final answer is right.
     check_machine: raises RuntimeError, with what to do, if answers cannot be judged here.
   """
 
   accuracy: Term
   check: Check
   judges: Mapping[str, tuple[Term, Vote | None]]
+  unframed: tuple[Term, Vote | None]
   check_machine: Callable[[], object] = lambda: None
+
+  def judges_of(self, prompt: str) -> dict[str, tuple[Term, Vote | None]]:
+    """Returns the judges for answers to a prompt, which asks for the format or does not."""
+    return {**self.judges} if '<answer>' in prompt else {**self.judges, 'strict': self.unframed}
 
   @property
   def terms(self) -> dict[str, Term]:
@@ -79,7 +85,7 @@ def _kind(
     'strict': (strictly, votes),
     'lenient': (right, vote),
   }
-  return Kind(accuracy, check, judges, check_machine)
+  return Kind(accuracy, check, judges, (right, vote), check_machine)
 
 
 def _in_format(right: Term, problem: Problem, response: str) -> float:
@@ -105,6 +111,7 @@ KINDS: dict[str, Kind] = {
     accuracy.reward,
     _of_gold(accuracy.check_gold),
     {'strict': (strict.reward, strict.vote), 'lenient': (lenient.reward, lenient.vote)},
+    (accuracy.reward, lambda problem, response: accuracy.extract_answer(response)),
   ),
   'text': _kind(exact_match.reward, _of_gold(exact_match.check_gold), vote=_vote_for_text),
   'choice': _kind(choice.reward, choice.check_problem, vote=choice.vote),

@@ -1,6 +1,7 @@
 """From problems to answers as text: prompt, group decoder, tokenizer."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from r1jax.hosts import ALONE, Division
 from r1jax.model import Transformer
 from r1jax.structs import Problem, Rollouts
 from r1jax.tasks import batching
+from r1jax.text.prompting import Chat, Plain, Prompting
 from r1jax.text.tokenizer import Tokenizer
 
 
@@ -25,7 +27,7 @@ class Answers:
     problems: what was asked.
     rollouts: the answers as tokens. Where processes have the same prompts (`hosts.Division`), of
       all these; the others are of those that this process reads.
-    texts: the same as `[P][G]` text, with what the template prefilled, without the stop token.
+    texts: the same as `[P][G]` text, with what the prompt began of it, without the stop token.
     division: which process has what.
   """
 
@@ -63,7 +65,7 @@ class Answering:
   Attributes:
     model: whose `config` is that of the parameters.
     tokenizer: of the model.
-    template: makes a prompt's text of a question.
+    template: makes a prompt's text of a question; in a chat, what the user says.
     prefill: how every answer is made to begin, such as '<think>'; part of the response.
     group_size: answers to each problem.
     max_prompt_tokens: a longer prompt is an error.
@@ -72,6 +74,7 @@ class Answering:
     segment_tokens: tokens between two compactions of the batch.
     prompt_chunk_tokens: tokens of each prompt that are read at one time; None for all.
     mesh: devices to decode on, or None for one.
+    chat: whether a prompt is a user's turn in the tokenizer's chat template.
   """
 
   model: Transformer
@@ -85,6 +88,7 @@ class Answering:
   segment_tokens: int
   prompt_chunk_tokens: int | None = None
   mesh: Mesh | None = None
+  chat: bool = False
 
   def __call__(
     self, params: Any, problems: Sequence[Problem], key: jax.Array, *, first_address: int = 0
@@ -102,8 +106,8 @@ class Answering:
     own = division.rows(count)
     prompts = batching.prompts(
       [problems[number] for number in own],
-      template=self._prompt,
-      tokenizer=self.tokenizer,
+      prompt=self._prompting,
+      pad_id=self.tokenizer.pad_id,
       max_tokens=self.max_prompt_tokens,
       address_P=first_address + own,
     )
@@ -128,14 +132,15 @@ class Answering:
     """Returns the tokens of the prompts, before a run and not in its midst.
 
     Raises:
-      ValueError: prompts are too long, or have no token; names their problems.
+      ValueError: prompts are too long, or have no token; names their problems. Or the tokenizer's
+        chat template is missing, or cannot be used.
     """
-    return batching.encode(
-      problems, template=self._prompt, tokenizer=self.tokenizer, max_tokens=self.max_prompt_tokens
-    )
+    return batching.encode(problems, prompt=self._prompting, max_tokens=self.max_prompt_tokens)
 
-  def _prompt(self, question: str) -> str:
-    return self.template(question) + self.prefill
+  @functools.cached_property
+  def _prompting(self) -> Prompting:
+    kind = Chat if self.chat else Plain
+    return kind(self.tokenizer, self.template, self.prefill)
 
   def texts(self, rollouts: Rollouts, rows: np.ndarray) -> list[list[str]]:
     """Returns the answers to some of the prompts as text."""
@@ -144,9 +149,10 @@ class Answering:
       for array in (rollouts.tokens_PGT, rollouts.length_PG, rollouts.stopped_PG)
     )
     length_PG = length_PG - stopped_PG
+    begun = self._prompting.begun
     return [
       [
-        self.prefill + self.tokenizer.decode(tokens[:length].tolist())
+        begun + self.tokenizer.decode(tokens[:length].tolist())
         for tokens, length in zip(group, lengths)
       ]
       for group, lengths in zip(tokens_PGT, length_PG)

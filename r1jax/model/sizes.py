@@ -2,7 +2,8 @@
 
 Hyperparameters are those of each base model's config.json and report: DeepSeek-V2-Lite
 (arXiv:2405.04434 app. B), DeepSeek-V3 (arXiv:2412.19437 sec. 4.2), Qwen2.5 (arXiv:2412.15115
-table 1), Llama 3.1 and 3.3 (arXiv:2407.21783 table 3).
+table 1), Llama 3.1 and 3.3 (arXiv:2407.21783 table 3), DeepSeek-R1-Distill-Qwen-1.5B
+(arXiv:2501.12948), which is a Qwen2.5-Math.
 """
 
 import math
@@ -50,6 +51,7 @@ def _qwen(
   max_positions: int,
   norm_epsilon: float = 1e-6,
   tied: bool = False,
+  theta: float = 1_000_000.0,
 ) -> ModelConfig:
   """Returns a Qwen2.5 base model; `heads` are query heads and key-value heads."""
   num_heads, num_kv_heads = heads
@@ -59,7 +61,7 @@ def _qwen(
     model_dim=model_dim,
     mlp_dim=mlp_dim,
     attention=GQA(num_heads, num_kv_heads, model_dim // num_heads, qkv_bias=True),
-    rope=Rope(theta=1_000_000.0),
+    rope=Rope(theta=theta),
     tied=tied,
     norm_epsilon=norm_epsilon,
     max_positions=max_positions,
@@ -165,6 +167,9 @@ SIZES: dict[str, ModelConfig] = {
   ),
   'qwen2.5-32b': _qwen(
     64, 5120, 27_648, (40, 8), vocab_size=152_064, max_positions=131_072, norm_epsilon=1e-5
+  ),
+  'deepseek-r1-distill-qwen-1.5b': _qwen(
+    28, 1536, 8960, (12, 2), vocab_size=151_936, max_positions=131_072, theta=10_000.0
   ),
   'llama-3.1-8b': _llama(32, 4096, 14_336, num_heads=32),
   'llama-3.3-70b': _llama(80, 8192, 28_672, num_heads=64),

@@ -1,8 +1,7 @@
 """Problems as arrays of prompt tokens.
 
-A prompt is the tokenizer's token for the beginning of a text, if it has one, and the template
-filled with the question. Prompts are left-aligned; one that is too long is an error, never cut:
-a question without its end has another answer.
+Prompts are left-aligned; one that is too long is an error, never cut: a question without its end
+has another answer.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +9,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from r1jax import structs
-from r1jax.text.tokenizer import Tokenizer
 
 _MAX_SHOWN = 5
 
@@ -18,8 +16,8 @@ _MAX_SHOWN = 5
 def prompts(
   problems: Sequence[structs.Problem],
   *,
-  template: Callable[[str], str],
-  tokenizer: Tokenizer,
+  prompt: Callable[[str], list[int]],
+  pad_id: int,
   max_tokens: int,
   address_P: np.ndarray,
 ) -> structs.Prompts:
@@ -27,8 +25,8 @@ def prompts(
 
   Args:
     problems: at least one.
-    template: makes the prompt's text of a question.
-    tokenizer: its `encode` adds no special tokens.
+    prompt: makes the tokens of a prompt of a question, as `text.prompting` does.
+    pad_id: stands behind the tokens.
     max_tokens: longest prompt allowed, and number of columns S: the same for all batches, so that
       they share a compiled program.
     address_P: number of each prompt within its step.
@@ -36,9 +34,9 @@ def prompts(
   Raises:
     ValueError: a prompt is longer than `max_tokens`, or has no token at all; names the problems.
   """
-  encoded = encode(problems, template=template, tokenizer=tokenizer, max_tokens=max_tokens)
+  encoded = encode(problems, prompt=prompt, max_tokens=max_tokens)
   length_P = np.array([len(tokens) for tokens in encoded], np.int32)
-  tokens_PS = np.full((len(encoded), max_tokens), tokenizer.pad_id, np.int32)
+  tokens_PS = np.full((len(encoded), max_tokens), pad_id, np.int32)
   for row_S, tokens in zip(tokens_PS, encoded):
     row_S[: len(tokens)] = tokens
   return structs.Prompts(
@@ -51,13 +49,11 @@ def prompts(
 def encode(
   problems: Sequence[structs.Problem],
   *,
-  template: Callable[[str], str],
-  tokenizer: Tokenizer,
+  prompt: Callable[[str], list[int]],
   max_tokens: int,
 ) -> list[list[int]]:
   """Returns the tokens of the prompts; arguments and errors are those of `prompts`."""
-  start = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
-  encoded = [start + tokenizer.encode(template(problem.question)) for problem in problems]
+  encoded = [prompt(problem.question) for problem in problems]
   sizes = [(problem.id, len(tokens)) for problem, tokens in zip(problems, encoded)]
   if empty := [id for id, size in sizes if not size]:
     raise ValueError(f'the prompt of {_listed(empty)} has no tokens; check template and tokenizer')

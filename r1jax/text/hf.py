@@ -25,6 +25,8 @@ class HuggingFace:
 
   Attributes:
     vocab_size, eos_id, stop_ids, pad_id, bos_id: as in `tokenizer.Tokenizer`.
+    chat_template: how a conversation becomes a text (see `chat`), or None.
+    special_tokens: names of control tokens by their roles, as chat templates know them.
   """
 
   def __init__(
@@ -47,7 +49,10 @@ class HuggingFace:
     begins = _begins(tokenizer)
     tokenizer.encode_special_tokens = True
     self._tokenizer = tokenizer
-    self._config, self._chat_template = dict(config), chat_template
+    self._config, self._chat_file = dict(config), chat_template
+    self.chat_template = chat_template or _default(config.get('chat_template'))
+    roles = {role: _name(token) for role, token in config.items() if role.endswith('_token')}
+    self.special_tokens = {role: name for role, name in roles.items() if name is not None}
     self.vocab_size = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
     eos = self._special('eos_token')
     if eos is None:
@@ -98,6 +103,19 @@ class HuggingFace:
     """Returns the ids of a text, nothing added."""
     return self._tokenizer.encode(text, add_special_tokens=False).ids
 
+  def encode_controls(self, text: str) -> list[int]:
+    """Returns the ids of a text in which the names of control tokens stand for these."""
+    self._tokenizer.encode_special_tokens = False
+    try:
+      return self.encode(text)
+    finally:
+      self._tokenizer.encode_special_tokens = True
+
+  def control_tokens(self, text: str) -> list[str]:
+    """Returns the names of control tokens: special ones, and added ones that a text has."""
+    added = self._tokenizer.get_added_tokens_decoder().values()
+    return [token.content for token in added if token.special or token.content in text]
+
   def decode(self, ids: Sequence[int]) -> str:
     """Returns the text of ids, special tokens by their names; U+FFFD for those beyond them."""
     runs = itertools.groupby(map(int, ids), lambda id: self._tokenizer.id_to_token(id) is not None)
@@ -126,14 +144,25 @@ class HuggingFace:
     }
     text = json.dumps(defaults | self._config, indent=2, ensure_ascii=False)
     (path / CONFIG).write_text(text + '\n', encoding='utf-8')
-    if self._chat_template is not None:
-      (path / CHAT_TEMPLATE).write_text(self._chat_template, encoding='utf-8')
+    if self._chat_file is not None:
+      (path / CHAT_TEMPLATE).write_text(self._chat_file, encoding='utf-8')
 
   def _special(self, role: str) -> int | None:
-    token = self._config.get(role)
-    # Hugging Face writes a token as its text, or as an object whose content it is.
-    text = token.get('content') if isinstance(token, Mapping) else token
+    text = _name(self._config.get(role))
     return None if text is None else self._tokenizer.token_to_id(text)
+
+
+def _name(token: Any) -> str | None:
+  """Returns a token's text, which Hugging Face writes as it is, or as an object's content."""
+  text = token.get('content') if isinstance(token, Mapping) else token
+  return text if isinstance(text, str) else None
+
+
+def _default(templates: Any) -> str | None:
+  """Returns the chat template of a configuration, which may have several by name."""
+  if isinstance(templates, list):
+    templates = {one.get('name'): one.get('template') for one in templates}.get('default')
+  return templates if isinstance(templates, str) else None
 
 
 def _begins(tokenizer: tokenizers.Tokenizer) -> int | None:

@@ -21,6 +21,11 @@ def is_chinese(text: str) -> bool:
   return any('\u4e00' <= character <= '\u9fff' for character in text)
 
 
+def question_alone(question: str) -> str:
+  """Returns the question as it is: for a chat template around it."""
+  return question
+
+
 def r1_zero(question: str) -> str:
   """Returns the prompt with which R1-Zero was trained."""
   # Not str.format: a question may hold braces.
@@ -66,4 +71,5 @@ TEMPLATES: dict[str, Callable[[str], str]] = {
   'question_answer': question_answer,
   'question_answer_cued': question_answer_cued,
   'boxed': boxed,
+  'question': question_alone,
 }

@@ -35,7 +35,8 @@ def test_a_model_without_a_tokenizer_is_named(model, workdir):
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path, workdir):
-  with fails("config.init_from is '", 'nowhere', 'there is no such folder'):
+  here = 'it must be a folder that has the model on this machine'
+  with fails("config.init_from is '", 'nowhere', 'there is no such folder', here):
     runner.run(miniature.reinforcement(tmp_path / 'nowhere'), workdir)
   with fails("config.init_from is 'assets:nowhere'", 'there is no such folder'):
     runner.run(miniature.reinforcement('assets:nowhere'), workdir)

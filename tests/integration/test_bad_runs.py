@@ -5,6 +5,7 @@ Through `runner.run` or the command, as a user meets it. A full disk is met in `
 
 import functools
 import json
+import re
 import sys
 
 import jax.numpy as jnp
@@ -194,6 +195,20 @@ def test_a_fault_of_the_config_file_is_not_taken_for_an_override(tmp_path, monke
     monkeypatch.setattr(sys, 'argv', arguments)
     with pytest.raises(fault, match=r"'pie'|the config cannot be read: .*typo\.py"):
       parse(arguments)
+  flags.FLAGS.unparse_flags()
+
+
+def test_what_a_config_file_says_of_its_argument_is_said_in_a_line(monkeypatch):
+  for argument, text in (
+    (':9b', "the config: there is no recipe '9b'; there are '0.5b', '0.5b-gpu', '1.5b-lora', '7b'"),
+    (':7b --config.rl.steps=many', 'the flags cannot be read: flag --config.rl.steps=many: '),
+  ):
+    flags.FLAGS.unparse_flags()
+    arguments = ['main', *f'--config={miniature.ROOT}/configs/qwen.py{argument}'.split()]
+    monkeypatch.setattr(sys, 'argv', arguments)
+    with pytest.raises(SystemExit, match=f'^{re.escape(text)}') as exited:
+      parse(arguments)
+    assert '\n' not in str(exited.value)
   flags.FLAGS.unparse_flags()
 
 
