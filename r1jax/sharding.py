@@ -238,16 +238,22 @@ def abstract(tree: Any, mesh: Mesh | None, *axes: str | None) -> Any:
     if mesh is None:
       return jax.ShapeDtypeStruct(array.shape, array.dtype)
     named = (*axes, *(None,) * len(array.shape))[: len(array.shape)]
-    spec = _canonical(_fitting(array.shape, named, mesh.shape), mesh)
+    spec = _canonical(fitting(array.shape, named, mesh.shape), mesh)
     return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=NamedSharding(mesh, spec))
 
   return jax.tree.map(one, tree)
 
 
-def _fitting(
+def fitting(
   sizes: Sequence[int], axes: Sequence[str | None], shape: Mapping[str, int]
 ) -> PartitionSpec:
-  """Returns where dimensions are split: by the axes that the mesh has, if they divide."""
+  """Returns where dimensions are split: by the axes that the mesh has, if they divide.
+
+  Args:
+    sizes: of the dimensions.
+    axes: their logical axes.
+    shape: of the mesh.
+  """
   spec = []
   for size, axis in zip(sizes, axes, strict=True):
     names = None if axis is None else MESH_AXES[axis]
@@ -269,7 +275,7 @@ def constrain(array: jax.Array, *axes: str | None) -> jax.Array:
   mesh = jax.sharding.get_abstract_mesh()
   if mesh.empty or mesh.size == 1:
     return array
-  spec = _fitting(array.shape, axes, mesh.shape)
+  spec = fitting(array.shape, axes, mesh.shape)
   return jax.lax.with_sharding_constraint(array, spec)
 
 

@@ -88,7 +88,10 @@ _IDLE = re.compile(
 )
 
 
-_RAGGED = re.compile(r'op_name="[^"]*ragged[-_]dot')
+# Kernels that multiply rows with the matrices of their groups: XLA's, and those of JAX's megablox.
+_RAGGED = re.compile(r'op_name="[^"]*(?:ragged[-_]dot|jit\(t?gmm\))')
+# What `model.dispatch` says of work that depends on data.
+_EXPECTED = re.compile(r'\bexpected_(rows|trips)_(\d+)')
 
 
 class _Program:
@@ -202,6 +205,7 @@ class _Program:
       return int(known[1])
     match = re.search(r'condition=%?([\w.\-]+)', one.rest)
     limits = list(self._limits(match[1], {})) if match else []
+    limits = limits or _expected('trips', one)
     if not limits:
       raise ValueError(f'the loop {one.name!r} does not say how often it runs: {one.line[:300]}')
     return min(limits)
@@ -246,10 +250,11 @@ class _Program:
 
 
 def _ragged_product(one: _Instruction) -> float:
-  """Returns the operations of a TPU's `ragged_dot`: rows times the matrices of their groups.
+  """Returns the operations of a kernel that multiplies rows with the matrices of their groups.
 
   Its operands that are no whole numbers are rows `[M, K]` and matrices `[E, K, N]`, or, for the
-  gradient of these, rows `[M, K]` and `[M, N]`.
+  gradient of these, rows `[M, K]` and `[M, N]`. It goes through rows of groups alone: where there
+  is room for more, those count that are expected.
   """
   out = _SHAPE.findall(one.shape)[0]
   operands = re.search(r'operand_layout_constraints=\{([^}]*)\}', one.rest)
@@ -257,7 +262,14 @@ def _ragged_product(one: _Instruction) -> float:
   rows = [dims for dtype, dims in found if dtype[0] not in 'sup']
   if out[0][0] in 'sup' or not rows:
     return 0.0  # What only plans the product.
-  return 2.0 * math.prod(int(size) for size in rows[0].split(',')) * int(out[1].split(',')[-1])
+  num_rows, width = (int(size) for size in rows[0].split(','))
+  num_rows = min([num_rows, *_expected('rows', one)])
+  return 2.0 * num_rows * width * int(out[1].split(',')[-1])
+
+
+def _expected(kind: str, one: _Instruction) -> list[int]:
+  """Returns the rows or trips that `model.dispatch` names as what is to be expected, if it does."""
+  return [int(number) for found, number in _EXPECTED.findall(one.line) if found == kind]
 
 
 def _without_layouts(text: str) -> str:
