@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
 AXES = ('data', 'fsdp', 'tensor', 'expert', 'context')
 
@@ -189,7 +189,7 @@ def place_parameters(params: Any, mesh: Mesh | None) -> Any:
   return jax.device_put(params, parameter_shardings(params, mesh))
 
 
-def num_parts(mesh: Mesh, axes: str | tuple[str, ...] | None) -> int:
+def num_parts(mesh: Mesh | AbstractMesh, axes: str | tuple[str, ...] | None) -> int:
   """Returns into how many parts a dimension along these mesh axes is split."""
   names = (axes,) if isinstance(axes, str) else axes or ()
   return math.prod(mesh.shape[name] for name in names)

@@ -120,8 +120,8 @@ class _Program:
   def run(self, name: str, times: int) -> None:
     """Adds what a computation does, so many times."""
     seen: set[str] = set()
-    for one in self._within(name):
-      self._collect(one, times, seen)
+    for computation, one in self._within(name):
+      self._collect(one, computation, times, seen)
     for one in self.computations[name].values():
       self._run_instruction(one, name, times)
 
@@ -175,25 +175,32 @@ class _Program:
         for key, value in getattr(dearest, kind).items():
           getattr(self, kind)[key] += value
 
-  def _within(self, name: str) -> Iterator[_Instruction]:
-    """Yields the instructions of a computation and of its fusions."""
+  def _within(self, name: str) -> Iterator[tuple[str, _Instruction]]:
+    """Yields the instructions of a computation and of its fusions, and which they are of."""
     for one in self.computations[name].values():
-      yield one
+      yield name, one
       if one.opcode in ('fusion', 'call', 'async-start', 'custom-call'):
         for called in _CALLED.findall(one.rest):
           yield from self._within(called)
 
-  def _collect(self, one: _Instruction, times: int, seen: set[str]) -> None:
-    """Adds a collective; its parts, which a TPU overlaps with other work, share a channel."""
-    kind = one.opcode.removesuffix('-start')
+  def _collect(self, one: _Instruction, computation: str, times: int, seen: set[str]) -> None:
+    """Adds a collective; its parts, which a TPU overlaps with other work, share a channel.
+
+    Those of `shard_map` all have the same channel, and are what they are.
+    """
+    kind, shape = one.opcode.removesuffix('-start'), one.shape
     if kind not in COLLECTIVES:
       return
     channel = re.search(r'channel_id=(\d+)', one.rest)
-    key = f'{kind}/{channel[1] if channel else one.name}'
+    shared = channel is not None and '/shard_map/' not in one.line
+    key = f'{kind}/{channel[1] if channel and shared else one.name}'
     if key in seen:
       return
     seen.add(key)
-    sizes = [_size(dtype, dims) for dtype, dims in _SHAPE.findall(one.shape)]
+    if kind == 'all-reduce' and computation.startswith('all-reduce-scatter'):
+      # How a TPU writes a reduce-scatter: as a sum of which it keeps a slice.
+      kind, shape = 'reduce-scatter', list(self.computations[computation].values())[-1].shape
+    sizes = [_size(dtype, dims) for dtype, dims in _SHAPE.findall(shape)]
     self.counts[kind] += times
     # What is started yields its operands too, but for an all-reduce.
     begun = one.opcode.endswith('-start') and kind != 'all-reduce'

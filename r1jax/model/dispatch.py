@@ -87,8 +87,8 @@ def to_experts(x_PGTD, chosen_PGTQ, weight_PGTQ, matrices: Matrices):
   """
   mesh = jax.sharding.get_abstract_mesh()
   if mesh.empty or mesh.size == 1:
-    flat = (_flat(array) for array in (x_PGTD, chosen_PGTQ, weight_PGTQ))
-    return products.grouped(*flat, matrices).reshape(x_PGTD.shape)
+    y_ND = products.grouped(_flat(x_PGTD), _flat(chosen_PGTQ), _flat(weight_PGTQ), matrices)
+    return y_ND.reshape(x_PGTD.shape)
   return _on_mesh(x_PGTD, chosen_PGTQ, weight_PGTQ, matrices)
 
 
@@ -104,28 +104,29 @@ def _on_mesh(x_PGTD, chosen_PGTQ, weight_PGTQ, matrices: Matrices):
   )(x_PGTD, chosen_PGTQ, weight_PGTQ, matrices)
 
 
-def _save(x_PGTD, chosen_PGTQ, weight_PGTQ, matrices):
+def _save(x_PGTD, chosen_PGTQ, weight_PGTQ, matrices: Matrices):
   saved = (x_PGTD, chosen_PGTQ, weight_PGTQ, matrices)
   return _on_mesh(*saved), saved
 
 
 def _derivative(saved, dy_PGTD):
   """What comes in between is computed again: so no more than a trip of it exists at a time."""
-  layout = _layout(saved[0], saved[-1])
+  x_PGTD, chosen_PGTQ, weight_PGTQ, matrices = saved
+  layout = _layout(x_PGTD, matrices)
   of_matrices = (layout.gate, layout.gate, layout.down)
   dx, dweight, dmatrices = jax.shard_map(
     functools.partial(_backward, layout),
     in_specs=(layout.tokens, layout.tokens, layout.tokens, of_matrices, layout.tokens),
     out_specs=(layout.tokens, layout.tokens, of_matrices),
     check_vma=False,
-  )(*saved, dy_PGTD)
+  )(x_PGTD, chosen_PGTQ, weight_PGTQ, matrices, dy_PGTD)
   return dx, None, dweight, dmatrices
 
 
 _on_mesh.defvjp(_save, _derivative)
 
 
-def _forward(layout: _Layout, x_PGTD, chosen_PGTQ, weight_PGTQ, matrices):
+def _forward(layout: _Layout, x_PGTD, chosen_PGTQ, weight_PGTQ, matrices: Matrices):
   """What a device does of `_on_mesh`."""
   matrices = _gathered(layout, matrices)
   x_ND, chosen_NQ, weight_NQ = _arrived(layout, x_PGTD, chosen_PGTQ, weight_PGTQ)
@@ -138,7 +139,7 @@ def _forward(layout: _Layout, x_PGTD, chosen_PGTQ, weight_PGTQ, matrices):
   return _returned(layout, y_ND, x_PGTD)
 
 
-def _backward(layout: _Layout, x_PGTD, chosen_PGTQ, weight_PGTQ, matrices, dy_PGTD):
+def _backward(layout: _Layout, x_PGTD, chosen_PGTQ, weight_PGTQ, matrices: Matrices, dy_PGTD):
   """What a device does of the derivative."""
   whole = _gathered(layout, matrices)
   x_ND, chosen_NQ, weight_NQ, dy_ND = _arrived(layout, x_PGTD, chosen_PGTQ, weight_PGTQ, dy_PGTD)

@@ -116,10 +116,10 @@ def in_blocks(x_ND, weight_NQ, experts: Matrices, rows: Rows):
   token_XY = choice_XY // weight_NQ.shape[-1]
   weight_XY = _take(weight_NQ.reshape(-1), choice_XY)
   x_XYD = _take(x_ND, token_XY)
-  gate_XYF = jnp.einsum('XYD,XDF->XYF', x_XYD, gate_EDF[expert_X])
-  up_XYF = jnp.einsum('XYD,XDF->XYF', x_XYD, up_EDF[expert_X])
+  gate_XYF = block_product(x_XYD, gate_EDF, expert_X)
+  up_XYF = block_product(x_XYD, up_EDF, expert_X)
   hidden_XYF = nn.silu(gate_XYF) * up_XYF * weight_XY[..., None]
-  y_XYD = jnp.einsum('XYF,XFD->XYD', hidden_XYF, down_EFD[expert_X])
+  y_XYD = block_product(hidden_XYF, down_EFD, expert_X)
   return jnp.zeros_like(x_ND).at[token_XY].add(y_XYD)
 
 
@@ -153,6 +153,30 @@ def _filled_up(choice_M, num_choices: int):
 def _tile_rows(num_rows: int) -> int:
   few, many = TILE_ROWS
   return few if num_rows < 16 * many else many
+
+
+@jax.custom_vjp
+def block_product(x_XYK, matrix_EKN, expert_X):
+  """Multiplies blocks of rows with a copy of the matrix of their expert each, `[X, Y, N]`.
+
+  The copies, which may take several times the memory of all experts, are made again for the
+  derivative and not kept until then.
+  """
+  return jnp.einsum('XYK,XKN->XYN', x_XYK, matrix_EKN[expert_X])
+
+
+def _block_product_forward(x_XYK, matrix_EKN, expert_X):
+  return block_product(x_XYK, matrix_EKN, expert_X), (x_XYK, matrix_EKN, expert_X)
+
+
+def _block_product_backward(saved, dy_XYN):
+  x_XYK, matrix_EKN, expert_X = saved
+  dx_XYK = jnp.einsum('XYN,XKN->XYK', dy_XYN, matrix_EKN[expert_X])
+  dmatrix_XKN = jnp.einsum('XYK,XYN->XKN', x_XYK, dy_XYN)
+  return dx_XYK, jnp.zeros_like(matrix_EKN).at[expert_X].add(dmatrix_XKN), None
+
+
+block_product.defvjp(_block_product_forward, _block_product_backward)
 
 
 @jax.custom_vjp

@@ -91,8 +91,9 @@ class MixtureOfExperts(nn.Module):
     weight_PGTQ = weight_PGTQ.astype(x_PGTD.dtype)
     if moe.dispatch == 'grouped':
       return to_experts(x_PGTD, chosen_PGTQ, weight_PGTQ, experts)
-    flat = (array.reshape(-1, array.shape[-1]) for array in (x_PGTD, chosen_PGTQ, weight_PGTQ))
-    return dense(*flat, experts).reshape(x_PGTD.shape)
+    x_ND = x_PGTD.reshape(-1, dim)
+    chosen_NQ, weight_NQ = (a.reshape(-1, moe.top_k) for a in (chosen_PGTQ, weight_PGTQ))
+    return dense(x_ND, chosen_NQ, weight_NQ, experts).reshape(x_PGTD.shape)
 
 
 def choose(biased_PGTE: jax.Array, moe: MoE) -> jax.Array:

@@ -165,6 +165,22 @@ def test_other_ways_pay_for_every_expert_on_the_cpu(name):
   assert found > 30 * operations_of_a_token(grouped, backward=False)
 
 
+def test_what_blocks_keep_for_the_gradient_is_no_copy_of_an_expert():
+  tokens, wide, E, F = 512, 32, NUM_EXPERTS, 24
+  shapes = [(tokens, wide), (tokens, TOP_K), (E, wide, F), (E, wide, F), (E, F, wide)]
+  x_ND, weight_NQ, *matrices = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
+  rows = sort(jnp.asarray(np.arange(tokens * TOP_K).reshape(tokens, TOP_K) % E), E)
+
+  def derivative(*primals):
+    return jax.vjp(lambda *primals: in_blocks(*primals, rows), *primals)[1]
+
+  pull = jax.eval_shape(derivative, x_ND, weight_NQ, tuple(matrices))
+  kept = [leaf.shape for leaf in jax.tree.leaves(pull)]
+  num_blocks = own._num_blocks(tokens * TOP_K, E)
+  assert (num_blocks, block_rows(tokens * TOP_K, E), F) in kept
+  assert not any(shape[0] == num_blocks and wide in shape[1:] and F in shape[1:] for shape in kept)
+
+
 ROWS, SIZES = 256, np.array([100, 0, 37, 70, 1], np.int32)  # The last 48 rows are nobody's.
 
 
