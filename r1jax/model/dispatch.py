@@ -13,6 +13,7 @@ Letters: N tokens, Q experts chosen by a token.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -176,10 +177,10 @@ def _over_trips(
     sums: to begin with.
   """
   num_experts, num_tokens = matrices[0].shape[0], chosen_NQ.shape[0]
-  share = chosen_NQ.size // layout.parts
+  share = math.ceil(chosen_NQ.size / layout.parts)
   size = chosen_NQ.size
   if layout.parts > 1:
-    size = min(size, -(-int(share * ROOM) // ROW_MULTIPLE) * ROW_MULTIPLE)
+    size = min(size, math.ceil(share * ROOM / ROW_MULTIPLE) * ROW_MULTIPLE)
   if products.is_dense(num_tokens, size, num_experts):
     return add(sums, lambda x, weight, own: products.dense(x, chosen_NQ, weight, own))
   rows = products.sort(chosen_NQ, num_experts)
