@@ -73,7 +73,7 @@ PUBLISHED = {
   'rl.optimizer.peak': 1e-6,
   'rl.settings.prompts_per_step': 32,  # Paper: 32 an update, and 16 updates of a rollout.
   'rl.settings.num_minibatches': 1,  # Paper: 16. Here every answer is of the policy as it is.
-  'rl.settings.chunk_tokens': 64,
+  'rl.settings.chunk_tokens': 1024,
   'rl.replace_reference_every': 400,  # Paper: 400 updates, which are steps here.
 }
 

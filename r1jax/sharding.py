@@ -18,7 +18,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
 from r1jax import hosts
 
@@ -218,7 +218,7 @@ def place_parameters(params: Any, mesh: Mesh | None) -> Any:
   return jax.device_put(params, parameter_shardings(params, mesh))
 
 
-def num_parts(mesh: Mesh, axes: str | tuple[str, ...] | None) -> int:
+def num_parts(mesh: Mesh | AbstractMesh, axes: str | tuple[str, ...] | None) -> int:
   """Returns into how many parts a dimension along these mesh axes is split."""
   names = (axes,) if isinstance(axes, str) else axes or ()
   return math.prod(mesh.shape[name] for name in names)
@@ -362,7 +362,7 @@ def on_each_device(function: Callable, inputs: Sequence[tuple[jax.Array, tuple]]
   mesh = jax.sharding.get_abstract_mesh()
   if mesh.empty or mesh.size == 1:
     return function(*arrays)
-  specs = tuple(_fitting(array.shape, axes, mesh.shape) for array, axes in inputs)
+  specs = tuple(fitting(array.shape, axes, mesh.shape) for array, axes in inputs)
   # The kernel does not say over which axes its results vary.
   return jax.shard_map(function, in_specs=specs, out_specs=specs[0], check_vma=False)(*arrays)
 
@@ -389,16 +389,22 @@ def abstract(tree: Any, mesh: Mesh | None, *axes: str | None) -> Any:
     if mesh is None:
       return jax.ShapeDtypeStruct(array.shape, array.dtype)
     named = (*axes, *(None,) * len(array.shape))[: len(array.shape)]
-    spec = _canonical(_fitting(array.shape, named, mesh.shape), mesh)
+    spec = _canonical(fitting(array.shape, named, mesh.shape), mesh)
     return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=NamedSharding(mesh, spec))
 
   return jax.tree.map(one, tree)
 
 
-def _fitting(
+def fitting(
   sizes: Sequence[int], axes: Sequence[str | None], shape: Mapping[str, int]
 ) -> PartitionSpec:
-  """Returns where dimensions are split: by the axes that the mesh has, if they divide."""
+  """Returns where dimensions are split: by the axes that the mesh has, if they divide.
+
+  Args:
+    sizes: of the dimensions.
+    axes: their logical axes.
+    shape: of the mesh.
+  """
   spec = []
   for size, axis in zip(sizes, axes, strict=True):
     names = None if axis is None else MESH_AXES[axis]
@@ -420,7 +426,7 @@ def constrain(array: jax.Array, *axes: str | None) -> jax.Array:
   mesh = jax.sharding.get_abstract_mesh()
   if mesh.empty or mesh.size == 1:
     return array
-  spec = _fitting(array.shape, axes, mesh.shape)
+  spec = fitting(array.shape, axes, mesh.shape)
   return jax.lax.with_sharding_constraint(array, spec)
 
 

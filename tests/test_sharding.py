@@ -17,7 +17,7 @@ from r1jax import sharding
 from r1jax.algorithms import grpo, kl, measures, ratios, reductions, surrogate
 from r1jax.decoding import Sampler, generate, generation
 from r1jax.decoding.scoring import score
-from r1jax.model import Transformer, attention, blockwise, moe, sizes, splash
+from r1jax.model import Transformer, attention, blockwise, experts, sizes, splash
 from r1jax.model.spans import Seen, Span
 from r1jax.sharding import MeshShape
 from r1jax.stages import pretrain, rl_batch, rl_step
@@ -450,9 +450,9 @@ def test_experts_in_blocks_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
   config, mesh = on_mesh
   if mesh.shape['expert'] == 1:
     pytest.skip('experts are not split')
-  monkeypatch.setattr(moe, 'BLOCK_ROWS', (2, 4))
-  calls, plain = [], moe.in_blocks
-  monkeypatch.setattr(moe, 'in_blocks', lambda *args: calls.append(1) or plain(*args))
+  monkeypatch.setattr(experts, 'BLOCK_ROWS', (2, 4))
+  calls, plain = [], experts.in_blocks
+  monkeypatch.setattr(experts, 'in_blocks', lambda *args: calls.append(1) or plain(*args))
   found = in_blocks(config, mesh)
   assert calls, 'blocks of this size hold more rows than all experts'
   with one_device():

@@ -88,7 +88,10 @@ _IDLE = re.compile(
 )
 
 
-_RAGGED = re.compile(r'op_name="[^"]*ragged[-_]dot')
+# Kernels that multiply rows with the matrices of their groups: XLA's, and those of JAX's megablox.
+_RAGGED = re.compile(r'op_name="[^"]*(?:ragged[-_]dot|jit\(t?gmm\))')
+# What `model.dispatch` says of work that depends on data.
+_EXPECTED = re.compile(r'\bexpected_(rows|trips)_(\d+)')
 
 
 class _Program:
@@ -117,8 +120,8 @@ class _Program:
   def run(self, name: str, times: int) -> None:
     """Adds what a computation does, so many times."""
     seen: set[str] = set()
-    for one in self._within(name):
-      self._collect(one, times, seen)
+    for computation, one in self._within(name):
+      self._collect(one, computation, times, seen)
     for one in self.computations[name].values():
       self._run_instruction(one, name, times)
 
@@ -172,25 +175,32 @@ class _Program:
         for key, value in getattr(dearest, kind).items():
           getattr(self, kind)[key] += value
 
-  def _within(self, name: str) -> Iterator[_Instruction]:
-    """Yields the instructions of a computation and of its fusions."""
+  def _within(self, name: str) -> Iterator[tuple[str, _Instruction]]:
+    """Yields the instructions of a computation and of its fusions, and which they are of."""
     for one in self.computations[name].values():
-      yield one
+      yield name, one
       if one.opcode in ('fusion', 'call', 'async-start', 'custom-call'):
         for called in _CALLED.findall(one.rest):
           yield from self._within(called)
 
-  def _collect(self, one: _Instruction, times: int, seen: set[str]) -> None:
-    """Adds a collective; its parts, which a TPU overlaps with other work, share a channel."""
-    kind = one.opcode.removesuffix('-start')
+  def _collect(self, one: _Instruction, computation: str, times: int, seen: set[str]) -> None:
+    """Adds a collective; its parts, which a TPU overlaps with other work, share a channel.
+
+    Those of `shard_map` all have the same channel, and are what they are.
+    """
+    kind, shape = one.opcode.removesuffix('-start'), one.shape
     if kind not in COLLECTIVES:
       return
     channel = re.search(r'channel_id=(\d+)', one.rest)
-    key = f'{kind}/{channel[1] if channel else one.name}'
+    shared = channel is not None and '/shard_map/' not in one.line
+    key = f'{kind}/{channel[1] if channel and shared else one.name}'
     if key in seen:
       return
     seen.add(key)
-    sizes = [_size(dtype, dims) for dtype, dims in _SHAPE.findall(one.shape)]
+    if kind == 'all-reduce' and computation.startswith('all-reduce-scatter'):
+      # How a TPU writes a reduce-scatter: as a sum of which it keeps a slice.
+      kind, shape = 'reduce-scatter', list(self.computations[computation].values())[-1].shape
+    sizes = [_size(dtype, dims) for dtype, dims in _SHAPE.findall(shape)]
     self.counts[kind] += times
     # What is started yields its operands too, but for an all-reduce.
     begun = one.opcode.endswith('-start') and kind != 'all-reduce'
@@ -202,6 +212,7 @@ class _Program:
       return int(known[1])
     match = re.search(r'condition=%?([\w.\-]+)', one.rest)
     limits = list(self._limits(match[1], {})) if match else []
+    limits = limits or _expected('trips', one)
     if not limits:
       raise ValueError(f'the loop {one.name!r} does not say how often it runs: {one.line[:300]}')
     return min(limits)
@@ -246,10 +257,11 @@ class _Program:
 
 
 def _ragged_product(one: _Instruction) -> float:
-  """Returns the operations of a TPU's `ragged_dot`: rows times the matrices of their groups.
+  """Returns the operations of a kernel that multiplies rows with the matrices of their groups.
 
   Its operands that are no whole numbers are rows `[M, K]` and matrices `[E, K, N]`, or, for the
-  gradient of these, rows `[M, K]` and `[M, N]`.
+  gradient of these, rows `[M, K]` and `[M, N]`. It goes through rows of groups alone: where there
+  is room for more, those count that are expected.
   """
   out = _SHAPE.findall(one.shape)[0]
   operands = re.search(r'operand_layout_constraints=\{([^}]*)\}', one.rest)
@@ -257,7 +269,14 @@ def _ragged_product(one: _Instruction) -> float:
   rows = [dims for dtype, dims in found if dtype[0] not in 'sup']
   if out[0][0] in 'sup' or not rows:
     return 0.0  # What only plans the product.
-  return 2.0 * math.prod(int(size) for size in rows[0].split(',')) * int(out[1].split(',')[-1])
+  num_rows, width = (int(size) for size in rows[0].split(','))
+  num_rows = min([num_rows, *_expected('rows', one)])
+  return 2.0 * num_rows * width * int(out[1].split(',')[-1])
+
+
+def _expected(kind: str, one: _Instruction) -> list[int]:
+  """Returns the rows or trips that `model.dispatch` names as what is to be expected, if it does."""
+  return [int(number) for found, number in _EXPECTED.findall(one.line) if found == kind]
 
 
 def _without_layouts(text: str) -> str:

@@ -1,6 +1,8 @@
 """Mixture of experts (DeepSeekMoE, arXiv:2401.06066; DeepSeek-V3, arXiv:2412.19437 sec. 2.1.2).
 
-Letters: N tokens (all axes but the last flattened), Q experts chosen by a token, M = N * Q choices.
+How tokens get to their experts is told in `dispatch`, what these compute in `experts`.
+
+Letters: Q experts chosen by a token.
 """
 
 import flax.linen as nn
@@ -9,10 +11,9 @@ import jax.numpy as jnp
 from flax import struct
 
 from r1jax.model.config import ModelConfig, MoE
+from r1jax.model.dispatch import to_experts
+from r1jax.model.experts import dense
 from r1jax.model.layers import SwiGLU, weight
-
-# Least and greatest number of rows of one product of the grouped dispatch in blocks.
-BLOCK_ROWS = (64, 256)
 
 
 @struct.dataclass
@@ -87,11 +88,12 @@ class MixtureOfExperts(nn.Module):
       weight(self, config, 'up', moe.num_experts, dim, moe.width),
       weight(self, config, 'down', moe.num_experts, moe.width, dim),
     )
+    weight_PGTQ = weight_PGTQ.astype(x_PGTD.dtype)
+    if moe.dispatch == 'grouped':
+      return to_experts(x_PGTD, chosen_PGTQ, weight_PGTQ, experts)
     x_ND = x_PGTD.reshape(-1, dim)
-    chosen_NQ = chosen_PGTQ.reshape(-1, moe.top_k)
-    weight_NQ = weight_PGTQ.reshape(-1, moe.top_k).astype(x_ND.dtype)
-    dispatch = {'dense': dense, 'grouped': grouped}[moe.dispatch]
-    return dispatch(x_ND, chosen_NQ, weight_NQ, experts).reshape(x_PGTD.shape)
+    chosen_NQ, weight_NQ = (a.reshape(-1, moe.top_k) for a in (chosen_PGTQ, weight_PGTQ))
+    return dense(x_ND, chosen_NQ, weight_NQ, experts).reshape(x_PGTD.shape)
 
 
 def choose(biased_PGTE: jax.Array, moe: MoE) -> jax.Array:
@@ -122,93 +124,3 @@ def _routing(score_PGTE, preferred_PGTQ, chosen_PGTQ, mask_PGT) -> Routing:
     jnp.sum(share_PGTE * counted, axis=2),
     jnp.sum(jnp.maximum(preferred_PGTE - chosen_PGTE, 0) * counted, axis=(2, 3)),
   )
-
-
-def dense(x_ND, chosen_NQ, weight_NQ, experts):
-  """Computes all experts for all tokens, as three large products; unchosen ones weigh 0."""
-  gate_EDF, up_EDF, down_EFD = experts
-  chosen_NQE = jax.nn.one_hot(chosen_NQ, gate_EDF.shape[0], dtype=x_ND.dtype)
-  weight_NE = jnp.einsum('NQE,NQ->NE', chosen_NQE, weight_NQ)
-  gate_NEF = jnp.einsum('ND,EDF->NEF', x_ND, gate_EDF)
-  up_NEF = jnp.einsum('ND,EDF->NEF', x_ND, up_EDF)
-  return jnp.einsum('NEF,EFD->ND', nn.silu(gate_NEF) * up_NEF * weight_NE[..., None], down_EFD)
-
-
-def grouped(x_ND, chosen_NQ, weight_NQ, experts):
-  """Computes only chosen experts: choices are sorted by expert, and none is dropped.
-
-  Work grows with M choices. TPUs run it as a ragged product; other platforms, where XLA expands
-  that to all experts, as products of blocks of `block_rows`, each with one expert. So few
-  tokens that blocks would hold more rows than all experts together, as in decoding, are computed
-  densely.
-  """
-  num_experts = experts[0].shape[0]
-  rows = _num_blocks(chosen_NQ.size, num_experts) * block_rows(chosen_NQ.size, num_experts)
-  if rows >= x_ND.shape[0] * num_experts:
-    return dense(x_ND, chosen_NQ, weight_NQ, experts)
-  return jax.lax.platform_dependent(
-    x_ND, chosen_NQ, weight_NQ, experts, tpu=ragged, default=in_blocks
-  )
-
-
-def ragged(x_ND, chosen_NQ, weight_NQ, experts):
-  """Grouped dispatch through `jax.lax.ragged_dot`."""
-  gate_EDF, up_EDF, down_EFD = experts
-  order_M, token_M, size_E = _sort(chosen_NQ, gate_EDF.shape[0])
-  x_MD = x_ND[token_M]
-  gate_MF = jax.lax.ragged_dot(x_MD, gate_EDF, size_E)
-  up_MF = jax.lax.ragged_dot(x_MD, up_EDF, size_E)
-  y_MD = jax.lax.ragged_dot(nn.silu(gate_MF) * up_MF, down_EFD, size_E)
-  return jnp.zeros_like(x_ND).at[token_M].add(y_MD * weight_NQ.reshape(-1)[order_M, None])
-
-
-def in_blocks(x_ND, chosen_NQ, weight_NQ, experts):
-  """Grouped dispatch as one batched product over blocks of rows; each expert's rows are padded.
-
-  Letters: X blocks, as many as any choice of experts can need; Y rows of a block.
-  """
-  gate_EDF, up_EDF, down_EFD = experts
-  num_experts, num_choices = gate_EDF.shape[0], chosen_NQ.size
-  order_M, token_M, size_E = _sort(chosen_NQ, num_experts)
-  num_rows = block_rows(num_choices, num_experts)
-  blocks_E = -(-size_E // num_rows)
-  num_blocks = _num_blocks(num_choices, num_experts)
-  first_block_E = jnp.cumsum(blocks_E) - blocks_E
-  first_row_E = jnp.cumsum(size_E) - size_E
-  expert_X = jnp.searchsorted(jnp.cumsum(blocks_E), jnp.arange(num_blocks), side='right')
-  expert_X = jnp.minimum(expert_X, num_experts - 1)
-  place_X = jnp.arange(num_blocks) - first_block_E[expert_X]
-  within_XY = place_X[:, None] * num_rows + jnp.arange(num_rows)
-  real_XY = within_XY < size_E[expert_X][:, None]
-  choice_XY = jnp.where(real_XY, first_row_E[expert_X][:, None] + within_XY, 0)
-  token_XY = token_M[choice_XY]
-  weight_XY = jnp.where(real_XY, weight_NQ.reshape(-1)[order_M][choice_XY], 0)
-  x_XYD = x_ND[token_XY]
-  gate_XYF = jnp.einsum('XYD,XDF->XYF', x_XYD, gate_EDF[expert_X])
-  up_XYF = jnp.einsum('XYD,XDF->XYF', x_XYD, up_EDF[expert_X])
-  y_XYD = jnp.einsum('XYF,XFD->XYD', nn.silu(gate_XYF) * up_XYF, down_EFD[expert_X])
-  return jnp.zeros_like(x_ND).at[token_XY].add(y_XYD * weight_XY[..., None])
-
-
-def block_rows(num_choices: int, num_experts: int) -> int:
-  """Returns the rows of a block: large blocks waste padding, small ones copies of the experts.
-
-  About a quarter of an expert's even share of the choices, as a power of two within `BLOCK_ROWS`.
-  """
-  quarter = max(num_choices // (4 * num_experts), 1)
-  least, greatest = BLOCK_ROWS
-  return min(max(1 << quarter.bit_length() - 1, least), greatest)
-
-
-def _num_blocks(num_choices: int, num_experts: int) -> int:
-  """Returns how many blocks any choice of experts can need."""
-  most_used, rows = min(num_experts, num_choices), block_rows(num_choices, num_experts)
-  return (num_choices + most_used * (rows - 1)) // rows
-
-
-def _sort(chosen_NQ, num_experts: int):
-  """Returns choices in order of their expert, the token of each, and choices per expert."""
-  choice_M = chosen_NQ.reshape(-1)
-  order_M = jnp.argsort(choice_M)
-  size_E = jnp.bincount(choice_M, length=num_experts)
-  return order_M, order_M // chosen_NQ.shape[-1], size_E

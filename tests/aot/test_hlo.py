@@ -111,6 +111,27 @@ def test_collectives_count_once_a_channel_and_as_often_as_their_loop_runs():
   assert found.collective_bytes == {'all-gather': 24 * 2 * 896 * 4864, 'all-reduce': 4 * 10 * 20}
 
 
+def test_collectives_of_a_shard_map_share_a_channel_and_count_each():
+  text = """HloModule m
+
+%all-reduce-scatter.1 (input: bf16[80,20]) -> bf16[20,20] {
+  %input = bf16[80,20]{1,0} parameter(0)
+  %sum = bf16[80,20]{1,0} all-reduce(%input), channel_id=2, to_apply=%add
+  ROOT %slice = bf16[20,20]{1,0} dynamic-slice(%sum), dynamic_slice_sizes={20,20}
+}
+
+ENTRY %main (a: bf16[20,20]) -> bf16[20,20] {
+  %a = bf16[20,20]{1,0} parameter(0)
+  %b = bf16[80,20]{1,0} all-gather(%a), channel_id=1, metadata={op_name="f/shard_map/gather"}
+  %c = bf16[80,20]{1,0} all-gather(%b), channel_id=1, metadata={op_name="f/shard_map/gather"}
+  ROOT %d = bf16[20,20]{1,0} fusion(%c), kind=kCustom, calls=%all-reduce-scatter.1
+}
+"""
+  found = hlo.cost(text)
+  assert found.collectives == {'all-gather': 2, 'reduce-scatter': 1}
+  assert found.collective_bytes == {'all-gather': 2 * 2 * 80 * 20, 'reduce-scatter': 2 * 20 * 20}
+
+
 def test_ragged_products_of_a_tpu():
   text = """HloModule m
 
@@ -125,6 +146,33 @@ frontend_attributes={x="y"}, metadata={op_name="jit(f)/ragged_dot_general/ragged
 """
   found = hlo.cost(text)
   assert found.operations == 2 * 120 * 20 * 14 and not found.opaque
+
+
+@pytest.mark.parametrize(
+  'name', ['jit(f)/transpose(jvp(jit(tgmm)))/pallas_call', 'jit(f)/jit(gmm)']
+)
+@pytest.mark.parametrize(('scope', 'rows'), [('', 120), ('/expected_rows_30/while/body', 30)])
+def test_kernels_of_jax_count_as_the_products_of_the_rows_that_are_expected(name, scope, rows):
+  """The gradient by the matrices: rows `[M, K]` and `[M, N]` become `[E, K, N]`."""
+  text = """HloModule m
+
+ENTRY %main (a: bf16[8]) -> bf16[4,20,14] {
+  %a = bf16[8]{0} parameter(0)
+  ROOT %own = bf16[4,20,14]{2,1,0} custom-call(%a, %a), custom_call_target="tpu_custom_call", \
+operand_layout_constraints={s32[], s32[5]{0}, bf16[120,20]{1,0}, bf16[120,14]{1,0}}, \
+metadata={op_name="NAME"}
+}
+""".replace('NAME', name.replace('jit(f)', f'jit(f){scope}'))
+  found = hlo.cost(text)
+  assert found.operations == 2 * rows * 20 * 14 and not found.opaque
+
+
+def test_loops_of_the_dispatch_count_as_often_as_they_are_expected_to_run():
+  def until(x, weight):
+    with jax.named_scope('expected_trips_1'):
+      return jax.lax.fori_loop(0, jnp.sum(x > 0), lambda _, y: jnp.tanh(y @ weight), x)
+
+  assert operations(until, (40, 50), (50, 50)).operations == 2 * 40 * 50 * 50
 
 
 def test_calls_that_are_not_known_are_told():

@@ -1,5 +1,4 @@
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -9,16 +8,7 @@ import slow_model
 from families import QUICK, V3_CONFIG, subject
 
 from r1jax.model import MoE
-from r1jax.model.moe import (
-  BLOCK_ROWS,
-  MixtureOfExperts,
-  block_rows,
-  choose,
-  dense,
-  grouped,
-  in_blocks,
-  ragged,
-)
+from r1jax.model.moe import MixtureOfExperts, choose
 
 NUM_TOKENS = 12
 
@@ -163,129 +153,6 @@ def test_affinity_carries_gradient_and_load_none():
   )
   assert np.abs(affinity['router']).max() > 1e-3
   np.testing.assert_array_equal(load['router'], 0)
-
-
-def one_by_one(x_ND, chosen_NQ, weight_NQ, experts):
-  """The oracle of the dispatches: each choice multiplies with its own copy of its expert."""
-  gate, up, down = (matrices[chosen_NQ] for matrices in experts)
-  hidden = jax.nn.silu(jnp.einsum('ND,NQDF->NQF', x_ND, gate))
-  hidden *= jnp.einsum('ND,NQDF->NQF', x_ND, up)
-  return jnp.einsum('NQF,NQFD,NQ->ND', hidden, down, weight_NQ)
-
-
-NUM_EXPERTS, TOP_K = 5, 2
-B = BLOCK_ROWS[0]
-
-
-def choices(case):
-  """Chosen experts `[N, Q]`; of 3 blocks of tokens and some, or of one token."""
-  N = 3 * B + 2
-  rng = np.random.default_rng(0)
-  if case == 'random':
-    return np.array([rng.permutation(NUM_EXPERTS)[:TOP_K] for _ in range(N)])
-  if case == 'two experts idle':
-    return np.array([rng.permutation([0, 2, 3])[:TOP_K] for _ in range(N)])
-  if case == 'all to one':  # The same expert twice: no router does it, and yet nothing is dropped.
-    return np.full((N, TOP_K), 3)
-  if case == 'one row in each last block':  # As many blocks as any choice can need.
-    sizes = [B + 1, B + 1, B + 1, B + 1, 2 * B]
-    return np.repeat(np.arange(NUM_EXPERTS), sizes).reshape(N, TOP_K)
-  if case == 'blocks of many rows':
-    assert block_rows(5200, NUM_EXPERTS) > B
-    return rng.permuted(np.arange(2600 * NUM_EXPERTS).reshape(2600, -1) % 5, axis=1)[:, :TOP_K]
-  if case == 'one token':
-    return np.array([[4, 1]])
-  raise ValueError(case)
-
-
-@functools.cache
-def value_and_gradients(dispatch):
-  def loss(x_ND, weight_NQ, experts, chosen_NQ):
-    out = dispatch(x_ND, chosen_NQ, weight_NQ, experts)
-    return jnp.sum(out * jnp.cos(jnp.arange(out.size)).reshape(out.shape)), out
-
-  gradient = jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True)
-  return jax.jit(gradient, compiler_options=QUICK)
-
-
-@pytest.mark.parametrize('dispatch', [dense, ragged, in_blocks, grouped])
-@pytest.mark.parametrize(
-  'case',
-  [
-    'random',
-    'two experts idle',
-    'all to one',
-    'one row in each last block',
-    'blocks of many rows',
-    'one token',
-  ],
-)
-def test_dispatches_agree_in_values_and_gradients(dispatch, case):
-  chosen_NQ = jnp.asarray(choices(case))
-  rng = np.random.default_rng(1)
-  N, D, F, E = len(chosen_NQ), 4, 6, NUM_EXPERTS
-  x_ND, weight_NQ, *experts = (
-    jnp.asarray(rng.normal(size=shape), jnp.float32)
-    for shape in ((N, D), (N, TOP_K), (E, D, F), (E, D, F), (E, F, D))
-  )
-  arguments = (x_ND, weight_NQ, tuple(experts), chosen_NQ)
-  found, expected = (value_and_gradients(f)(*arguments) for f in (dispatch, one_by_one))
-  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-    np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-5 * np.abs(b).max())
-
-
-@pytest.mark.parametrize(
-  ('num_choices', 'num_experts', 'rows'),
-  [(1, 5, 64), (8192, 64, 64), (8192, 8, 256), (4096, 8, 128), (10**6, 8, 256)],
-)
-def test_a_block_is_about_a_quarter_of_an_even_share(num_choices, num_experts, rows):
-  assert block_rows(num_choices, num_experts) == rows
-
-
-WIDE = 32
-
-
-@functools.cache
-def operations(dispatch, *, tokens, backward):
-  """Operations of the optimised program at 64 experts, 2 choices a token, all widths 32."""
-
-  def loss(x_ND, weight_NQ, experts, chosen_NQ):
-    return jnp.sum(dispatch(x_ND, chosen_NQ, weight_NQ, experts) ** 2)
-
-  matrices = jax.ShapeDtypeStruct((64, WIDE, WIDE), jnp.float32)
-  arguments = (
-    jax.ShapeDtypeStruct((tokens, WIDE), jnp.float32),
-    jax.ShapeDtypeStruct((tokens, TOP_K), jnp.float32),
-    (matrices, matrices, matrices),
-    jax.ShapeDtypeStruct((tokens, TOP_K), jnp.int32),
-  )
-  program = jax.grad(loss, argnums=(0, 1, 2)) if backward else loss
-  lowered = jax.jit(program, compiler_options=QUICK).lower(*arguments)
-  return lowered.compile().cost_analysis()['flops']
-
-
-def operations_of_a_token(dispatch, *, backward):
-  """What a token costs more, beyond what any number of tokens costs."""
-  few, many = (operations(dispatch, tokens=tokens, backward=backward) for tokens in (2048, 4096))
-  return (many - few) / 2048
-
-
-@pytest.mark.parametrize('backward', [False, True])
-def test_work_of_grouped_dispatch_grows_with_choices_and_not_with_experts(backward):
-  """A choice is 3 products of 2 * 32 * 32 operations, three times that with the gradient."""
-  products = TOP_K * 3 * 2 * WIDE * WIDE * (3 if backward else 1)
-  found = operations_of_a_token(grouped, backward=backward)
-  assert products <= found < 1.15 * products
-  # And all there is: blocks filled in part cost at most the rows of one an expert.
-  total = operations(grouped, tokens=4096, backward=backward)
-  assert total < 1.15 * products * (4096 + 64 * block_rows(4096 * TOP_K, 64) / TOP_K)
-
-
-@pytest.mark.parametrize('dispatch', [dense, ragged])
-def test_other_dispatches_pay_for_every_expert_on_the_cpu(dispatch):
-  """Why `grouped` exists: if XLA learns to run a ragged product on the CPU, it may go."""
-  found = operations_of_a_token(dispatch, backward=False)
-  assert found > 30 * operations_of_a_token(grouped, backward=False)
 
 
 @pytest.mark.parametrize(
