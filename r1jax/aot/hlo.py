@@ -90,6 +90,11 @@ _IDLE = re.compile(
 
 # Kernels that multiply rows with the matrices of their groups: XLA's, and those of JAX's megablox.
 _RAGGED = re.compile(r'op_name="[^"]*(?:ragged[-_]dot|jit\(t?gmm\))')
+# Kernels of splash attention, forward and by the queries and the keys.
+_SPLASH = re.compile(r'splash_mha_(fwd|dq|dkv)')
+# Products in them, as multiples of the widths of key and value: scores and mix; scores again, those
+# of the gradient, and its mix with keys; the same and the mix with queries and with the gradient.
+_SPLASH_PRODUCTS = {'fwd': (1, 1), 'dq': (2, 1), 'dkv': (2, 2)}
 # What `model.dispatch` says of work that depends on data.
 _EXPECTED = re.compile(r'\bexpected_(rows|trips)_(\d+)')
 
@@ -135,6 +140,8 @@ class _Program:
       target = re.search(r'custom_call_target="([^"]*)"', one.line)
       if target and _RAGGED.search(one.line):
         self.operations += times * _ragged_product(one)
+      elif target and (kernel := _SPLASH.search(one.name)):
+        self.operations += times * _splash(one, kernel[1])
       elif target and not _IDLE.search(target[1]):
         self.opaque[target[1]] += times
     elif one.opcode == 'conditional':
@@ -272,6 +279,24 @@ def _ragged_product(one: _Instruction) -> float:
   num_rows, width = (int(size) for size in rows[0].split(','))
   num_rows = min([num_rows, *_expected('rows', one)])
   return 2.0 * num_rows * width * int(out[1].split(',')[-1])
+
+
+def _splash(one: _Instruction, kernel: str) -> float:
+  """Returns the operations of a kernel of splash attention as `model.splash` calls it.
+
+  Its operands that are no whole numbers begin with queries `[.., T, d]`, keys `[.., S, d]` and
+  values `[.., S, e]`; a query sees all keys but those of the T last that come after it. Tiles on
+  the diagonal are computed whole, which is left out.
+  """
+  operands = re.search(r'operand_layout_constraints=\{(.*?)\}, \w+=', one.rest)
+  found = _SHAPE.findall(operands[1]) if operands else []
+  arrays = [dims.split(',') for dtype, dims in found if dtype[0] not in 'sup']
+  (*heads, queries, key_width), (*_, keys, _), (*_, value_width) = (
+    [int(size) for size in dims] for dims in arrays[:3]
+  )
+  pairs = math.prod(heads) * queries * (keys - (queries - 1) / 2)
+  of_key, of_value = _SPLASH_PRODUCTS[kernel]
+  return 2.0 * pairs * (of_key * key_width + of_value * value_width)
 
 
 def _expected(kind: str, one: _Instruction) -> list[int]:
