@@ -18,6 +18,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
 from r1jax import hosts
@@ -110,8 +111,13 @@ class MeshShape:
 def make_mesh(shape: MeshShape, devices: list[Any] | None = None) -> Mesh:
   """Returns the mesh of all (or the given) devices."""
   devices = jax.devices() if devices is None else devices
-  sizes = shape.resolve(len(devices))
-  return jax.make_mesh(sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices)
+  sizes, kinds = shape.resolve(len(devices)), (AxisType.Auto,) * len(AXES)
+  try:
+    return jax.make_mesh(sizes, AXES, axis_types=kinds, devices=devices)
+  except NotImplementedError:
+    # The sizes are no products of those of the chips' network: its axes are cut.
+    placed = mesh_utils.create_device_mesh(sizes, devices, allow_split_physical_axes=True)
+    return Mesh(placed, AXES, axis_types=kinds)
 
 
 def acquaint(mesh: Mesh) -> None:

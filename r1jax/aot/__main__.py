@@ -34,7 +34,11 @@ def compile_recipe(argv: list[str]) -> None:
     else:
       memory_bytes, devices = None, jax.devices()
     for stage in recipe.read(_CONFIG.value, devices):
-      found = list(report.compile_all(stage.programs, stage.config, stage.mesh))
+      found = []
+      for one in report.compile_all(stage.programs, stage.config, stage.mesh):
+        # A large program takes minutes.
+        print(f'{stage.name}: compiled {one.name} in {one.seconds:.0f} s', file=sys.stderr)
+        found.append(one)
       where = _TOPOLOGY.value or f'{len(devices)} x {devices[0].device_kind}'
       title = f'{stage.name} on {where}'
       rich.print(report.table(found, memory_bytes=memory_bytes, title=title))
