@@ -20,6 +20,7 @@ from r1jax.command import parse
 
 _CONFIG = config_flags.DEFINE_config_file('config', None, 'File of the recipe.', lock_config=True)
 _TOPOLOGY = flags.DEFINE_string('topology', None, "Chips, such as 'v5p:8x16x16'.")
+_PROGRAMS = flags.DEFINE_list('programs', [], "Names of those to compile, as 'update'; else all.")
 _OUTPUT = flags.DEFINE_string('output', None, 'File that gets the numbers, as a line of JSON.')
 
 
@@ -35,7 +36,8 @@ def compile_recipe(argv: list[str]) -> None:
       memory_bytes, devices = None, jax.devices()
     for stage in recipe.read(_CONFIG.value, devices):
       found = []
-      for one in report.compile_all(stage.programs, stage.config, stage.mesh):
+      programs = (one for one in stage.programs if one.name in (_PROGRAMS.value or [one.name]))
+      for one in report.compile_all(programs, stage.config, stage.mesh):
         # A large program takes minutes.
         print(f'{stage.name}: compiled {one.name} in {one.seconds:.0f} s', file=sys.stderr)
         found.append(one)

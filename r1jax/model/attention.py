@@ -34,11 +34,15 @@ def attend(query_PGTHd: jax.Array, spans: list[Span], *, scale: float) -> jax.Ar
   Scores of more than `PLAIN_SCORES` pairs are made in blocks, and again in the backward pass; on
   TPUs by their kernel, unless tokens are split over a mesh.
   """
-  num_queries, num_keys = query_PGTHd.shape[2], sum(span.size for span in spans)
-  if num_queries * num_keys > PLAIN_SCORES:
+  if is_long(query_PGTHd.shape[2], sum(span.size for span in spans)):
     kernel = for_tpu() and token_parts() == 1 and splash.takes(spans)
     return (splash if kernel else blockwise).attend(query_PGTHd * scale, spans)
   return plain(query_PGTHd * scale, spans)
+
+
+def is_long(num_queries: int, num_keys: int) -> bool:
+  """Returns whether scores of so many pairs are made in blocks."""
+  return num_queries * num_keys > PLAIN_SCORES
 
 
 def plain(query_PGTHd: jax.Array, spans: list[Span]) -> jax.Array:

@@ -20,10 +20,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.ad_checkpoint import checkpoint_name
 
 from r1jax.model.spans import Seen, Span
 from r1jax.sharding import constrain, token_parts
 
+# What remat may keep so as not to attend again: the result and the log of the sums.
+_RESULT = 'attended'
+KEEP_RESULT = jax.checkpoint_policies.save_only_these_names(_RESULT)
 # Most queries of a part and keys of a block: their scores take 1 MiB a head and sample.
 BLOCK = 512
 
@@ -129,7 +133,8 @@ def _forward(causal, query, spans):
     state, _ = jax.lax.scan(add, state, _pairs(query, span, own))
   top, total, mixed = state
   out = (mixed / total).astype(query.dtype)
-  return out, (query, spans, out, top + jnp.log(total))
+  out, log_total = (checkpoint_name(array, _RESULT) for array in (out, top + jnp.log(total)))
+  return out, (query, spans, out, log_total)
 
 
 def _backward(causal, saved, d_out):

@@ -10,11 +10,15 @@ Two forms of the same function:
 Letters: Q query rank, N key width without position, R key width with position, O value width.
 """
 
+import functools
+
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from r1jax.model import rope as rope_lib
-from r1jax.model.attention import attend
+from r1jax.model.attention import attend, is_long
+from r1jax.model.blockwise import KEEP_RESULT
 from r1jax.model.config import MLA, ModelConfig
 from r1jax.model.layers import RMSNorm, linear, project, weight
 from r1jax.model.spans import Span
@@ -54,10 +58,8 @@ class LatentAttention(nn.Module):
       mixed_PGTHO = jnp.einsum('PGTHC,CHO->PGTHO', mixed_PGTHC, value_up_CHO)
     else:
       query = jnp.concatenate([query_PGTHN, query_PGTHR], axis=-1)
-      spans = [
-        _expanded_span(e, seen, key_up_CHN, value_up_CHO) for e, seen in sight.spans(entries)
-      ]
-      mixed_PGTHO = attend(query, spans, scale=scale)
+      expand = functools.partial(_expanded_span, key_up_CHN=key_up_CHN, value_up_CHO=value_up_CHO)
+      mixed_PGTHO = _attend_expanded(query, sight.spans(entries), expand, scale)
     return project(self, config, 'out', mixed_PGTHO, x_PGTD.shape[-1], num_inputs=2), entries
 
   def _query(self, x_PGTD, cos_sin):
@@ -85,13 +87,48 @@ class LatentAttention(nn.Module):
     return {'latent': latent_PGTC, 'rope_key': key_PGT1R[..., 0, :]}
 
 
+def _attend_expanded(query_PGTHd, latents, expand, scale):
+  """Attends to latents that are expanded to every head.
+
+  Long answers are taken one after the other, and expanded again in the backward pass: keys and
+  values of every head are much larger than latents, and those of one answer are enough at a time.
+
+  Args:
+    query_PGTHd: queries.
+    latents: entries of each span and which are seen.
+    expand: of entries and which are seen, the span.
+    scale: of the scores.
+  """
+  num_keys = sum(entries['latent'].shape[-2] for entries, _ in latents)
+  num_samples, num_queries = query_PGTHd.shape[1:3]
+  if num_samples == 1 or not is_long(num_queries, num_keys):
+    return attend(query_PGTHd, [expand(e, seen) for e, seen in latents], scale=scale)
+  # Shared by the group, `[P, S, C]`, or a sample's own, `[P, G, U, C]`.
+  shared = [expand(e, seen) for e, seen in latents if e['latent'].ndim == 3]
+  own = [(e, seen) for e, seen in latents if e['latent'].ndim == 4]
+
+  @functools.partial(jax.checkpoint, policy=KEEP_RESULT)
+  def attend_one(of_sample):
+    query_PTHd, entries = of_sample
+    one = [
+      expand(jax.tree.map(lambda array: array[:, None], e), seen)
+      for e, (_, seen) in zip(entries, own, strict=True)
+    ]
+    return attend(query_PTHd[:, None], shared + one, scale=scale)[:, 0]
+
+  by_sample = jax.tree.map(
+    lambda array: jnp.moveaxis(array, 1, 0), (query_PGTHd, [entries for entries, _ in own])
+  )
+  return jnp.moveaxis(jax.lax.map(attend_one, by_sample), 0, 1)
+
+
 def _latent_span(entries, seen) -> Span:
   """One key-value head: keys are latent and rotated key side by side, values the latent."""
   key = jnp.concatenate([entries['latent'], entries['rope_key']], axis=-1)
   return Span(key[..., None, :], entries['latent'][..., None, :], seen)
 
 
-def _expanded_span(entries, seen, key_up_CHN, value_up_CHO) -> Span:
+def _expanded_span(entries, seen, *, key_up_CHN, value_up_CHO) -> Span:
   """Keys and values of every head; the rotated key is the same for all heads."""
   key_N = linear(entries['latent'], key_up_CHN)
   value = linear(entries['latent'], value_up_CHO)

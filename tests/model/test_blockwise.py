@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from families import QUICK, VOCABULARY, subject
 
-from r1jax.model import attention, blockwise, call
-from r1jax.model.cache import as_prefix
+from r1jax.model import attention, blockwise, call, mla
+from r1jax.model.cache import Sight, as_prefix
 from r1jax.model.spans import Seen, Span
 from r1jax.model.transformer import Transformer
 
@@ -177,3 +177,27 @@ def test_a_model_in_blocks_is_the_plain_one(monkeypatch, name):
   np.testing.assert_allclose(found, expected, atol=1e-4)
   for a, b in zip(jax.tree.leaves(other), jax.tree.leaves(gradient), strict=True):
     np.testing.assert_allclose(a, b, atol=1e-4 * max(1, np.abs(b).max()))
+
+
+def test_latents_of_long_answers_are_expanded_one_answer_at_a_time(monkeypatch):
+  """So that keys and values of every head, and their gradients, are those of one answer."""
+  monkeypatch.setattr(attention, 'PLAIN_SCORES', 0)
+  wide = dataclasses.replace(subject('v3').config.attention, nope_dim=64, value_dim=64)
+  latent = mla.LatentAttention(subject('v3').config, wide)
+  sight = Sight(None, None, None, None)
+
+  def temporaries(num_samples):
+    x_PGTD = jnp.zeros((1, num_samples, 64, subject('v3').config.model_dim))
+    angles = jnp.zeros((1, num_samples, 64, 1, wide.rope_dim // 2))
+    apply = functools.partial(
+      latent.apply, cos_sin=(angles, angles), sight=sight, absorbed=False, mutable=False
+    )
+    params = latent.init(
+      jax.random.key(0), x_PGTD, cos_sin=(angles, angles), sight=sight, absorbed=False
+    )
+    gradient = jax.grad(lambda params: jnp.sum(apply(params, x_PGTD)[0] ** 2))
+    return compiled(gradient).lower(params).compile().memory_analysis().temp_size_in_bytes
+
+  by_one = temporaries(33) - temporaries(17)
+  monkeypatch.setattr(mla, 'is_long', lambda *_: False)
+  assert by_one < 0.7 * (temporaries(33) - temporaries(17))
