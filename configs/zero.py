@@ -73,7 +73,6 @@ PUBLISHED = {
   'rl.optimizer.peak': 1e-6,
   'rl.settings.prompts_per_step': 32,  # Paper: 32 an update, and 16 updates of a rollout.
   'rl.settings.num_minibatches': 1,  # Paper: 16. Here every answer is of the policy as it is.
-  'rl.settings.chunk_tokens': 1024,
   'rl.replace_reference_every': 400,  # Paper: 400 updates, which are steps here.
 }
 
@@ -91,7 +90,11 @@ def of_published(recipes: dict[str, dict], recipe: str) -> ConfigDict:
   if recipe not in recipes:
     raise ValueError(f'there is no recipe {recipe!r}; there are {", ".join(map(repr, recipes))}')
   fields = PUBLISHED | recipes[recipe]
-  del fields['hardware']
+  chips = 1
+  for size in fields.pop('hardware').partition(':')[2].split('x'):
+    chips *= int(size)
+  # Logits of 1,024 tokens a chip: with fewer the head is gathered the more often.
+  fields.setdefault('rl.settings.chunk_tokens', 1024 * chips)
   config = get_config('math')
   config.update_from_flattened_dict(fields)
   return config

@@ -23,7 +23,8 @@ MODULES = {
 TERMS = {name: module.reward for name, module in MODULES.items() if hasattr(module, 'reward')}
 # Modules that are no term, and terms that do not look at the answer.
 NO_TERM = {
-  'combine', 'equivalence', 'final_answer', 'quotation', 'sandbox', 'shaping', 'workers'
+  'asked_form', 'combine', 'equivalence', 'final_answer', 'quotation', 'sandbox', 'shaping',
+  'workers',
 }  # fmt: skip
 PACKAGES = {'execution', 'instruction_checks', 'mathematics', 'prose'}
 BLIND = {

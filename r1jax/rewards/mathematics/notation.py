@@ -67,7 +67,7 @@ _LETTERED = re.compile(r'([A-H])[).]')
 # The same before what the choice says.
 _CHOSEN = re.compile(
   r'[\s$*]*+(?:\\(?:text|mathrm|mathbf|textbf|textrm|textup)\{)?[\s*]*+'
-  r'(?:\(([A-H])\)|([A-H])[.):：](?=[\s$\\}*]))'
+  r'(?:\(([A-H])\)|([A-H])[.):：])(?=\}?(?:[\s$\\*]|\Z))'
 )
 # A condition in brackets behind a formula.
 _CONDITION = re.compile(r' ?\(([a-z] ?\\in ?[^()]+)\)$')
