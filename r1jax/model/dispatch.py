@@ -5,8 +5,9 @@ they are gathered, the device computes the choices that are of its experts, and 
 where the tokens are (reduce-scatter). A token has Q choices, so with up to about Q devices in a
 group it has to reach most of them anyhow, and an exchange of single rows would move as much.
 
-No choice is dropped, though shapes are fixed: rows are computed in trips of an even share and some
-more. One trip is the rule; a device whose experts are in demand takes as many as it needs.
+Tokens come in chunks, so that what a group sends to one device stays small however long answers
+are. No choice is dropped, though shapes are fixed: rows are computed in trips of an even share and
+some more. One trip is the rule; a device whose experts are in demand takes as many as it needs.
 
 Letters: N tokens, Q experts chosen by a token.
 """
@@ -25,6 +26,9 @@ from r1jax import sharding
 from r1jax.model import experts as products
 from r1jax.model.experts import Matrices, Rows
 
+# Tokens of a group that are at one device at a time: 2^16 of width 7,168 take 0.9 GiB, and several
+# times that beside each other in the derivative.
+GROUP_TOKENS = 2**16
 # Rows of a trip over a device's even share of its group's choices.
 ROOM = 1.25
 # They are a multiple of this.
@@ -130,34 +134,70 @@ _on_mesh.defvjp(_save, _derivative)
 def _forward(layout: _Layout, x_PGTD, chosen_PGTQ, weight_PGTQ, matrices: Matrices):
   """What a device does of `_on_mesh`."""
   matrices = _gathered(layout, matrices)
-  x_ND, chosen_NQ, weight_NQ = _arrived(layout, x_PGTD, chosen_PGTQ, weight_PGTQ)
-  chosen_NQ = _own(layout, chosen_NQ, matrices)
 
-  def add(y_ND, one):
-    return y_ND + one(x_ND, weight_NQ, matrices)
+  def compute(_, tokens):
+    x_ND, chosen_NQ, weight_NQ = _arrived(layout, *tokens)
+    chosen_NQ = _own(layout, chosen_NQ, matrices)
 
-  y_ND = _over_trips(layout, chosen_NQ, matrices, add, jnp.zeros_like(x_ND))
-  return _returned(layout, y_ND, x_PGTD)
+    def add(y_ND, one):
+      return y_ND + one(x_ND, weight_NQ, matrices)
+
+    y_ND = _over_trips(layout, chosen_NQ, matrices, add, jnp.zeros_like(x_ND))
+    return None, _returned(layout, y_ND)
+
+  _, y_PGTD = _in_chunks(layout, compute, None, (x_PGTD, chosen_PGTQ, weight_PGTQ))
+  return y_PGTD.reshape(x_PGTD.shape)
 
 
 def _backward(layout: _Layout, x_PGTD, chosen_PGTQ, weight_PGTQ, matrices: Matrices, dy_PGTD):
   """What a device does of the derivative."""
   whole = _gathered(layout, matrices)
-  x_ND, chosen_NQ, weight_NQ, dy_ND = _arrived(layout, x_PGTD, chosen_PGTQ, weight_PGTQ, dy_PGTD)
-  chosen_NQ = _own(layout, chosen_NQ, whole)
-  primals = (x_ND, weight_NQ, whole)
 
-  def add(sums, one):
-    _, pull = jax.vjp(one, *primals)
-    return jax.tree.map(jnp.add, sums, pull(dy_ND))
+  def compute(sums, tokens):
+    x_ND, chosen_NQ, weight_NQ, dy_ND = _arrived(layout, *tokens)
+    chosen_NQ = _own(layout, chosen_NQ, whole)
+    primals = (x_ND, weight_NQ, whole)
 
-  zeros = jax.tree.map(jnp.zeros_like, primals)
-  dx_ND, dweight_NQ, dmatrices = _over_trips(layout, chosen_NQ, whole, add, zeros)
+    def add(sums, one):
+      _, pull = jax.vjp(one, *primals)
+      return jax.tree.map(jnp.add, sums, pull(dy_ND))
+
+    zeros = jax.tree.map(jnp.zeros_like, primals)
+    dx_ND, dweight_NQ, dmatrices = _over_trips(layout, chosen_NQ, whole, add, zeros)
+    return (
+      jax.tree.map(jnp.add, sums, dmatrices),
+      (_returned(layout, dx_ND), _returned(layout, dweight_NQ)),
+    )
+
+  # In float32: in chunks there may be many sums.
+  zeros = jax.tree.map(lambda matrix: jnp.zeros(matrix.shape, jnp.float32), whole)
+  tokens = (x_PGTD, chosen_PGTQ, weight_PGTQ, dy_PGTD)
+  sums, (dx, dweight) = _in_chunks(layout, compute, zeros, tokens)
+  dmatrices = jax.tree.map(lambda total, matrix: total.astype(matrix.dtype), sums, whole)
   return (
-    _returned(layout, dx_ND, x_PGTD),
-    _returned(layout, dweight_NQ, weight_PGTQ),
+    dx.reshape(x_PGTD.shape),
+    dweight.reshape(weight_PGTQ.shape),
     _scattered(layout, dmatrices),
   )
+
+
+def _in_chunks(layout: _Layout, compute: Callable, sums: Any, tokens: tuple[jax.Array, ...]):
+  """Returns what computing all tokens gives, no more than `GROUP_TOKENS` of a group at a time.
+
+  Args:
+    layout: of the mesh.
+    compute: of sums and some of the tokens, `[N, ...]`, the new sums and what these tokens give.
+    sums: to begin with.
+    tokens: arrays of a device's tokens, `[P, G, T, ...]`.
+  """
+  flat = tuple(map(_flat, tokens))
+  number = flat[0].shape[0]
+  most = max(GROUP_TOKENS // math.prod(map(jax.lax.axis_size, layout.met)), 1)
+  size = next(size for size in range(min(most, number), 0, -1) if number % size == 0)
+  if size == number:
+    return compute(sums, flat)
+  parts = jax.tree.map(lambda array: array.reshape(-1, size, array.shape[-1]), flat)
+  return jax.lax.scan(compute, sums, parts)
 
 
 def _over_trips(
@@ -219,19 +259,18 @@ def _flat(array):
 
 def _arrived(layout: _Layout, *arrays):
   """Returns the tokens of the group, `[N, ...]`."""
-  flat = tuple(_flat(array) for array in arrays)
   if not layout.met:
-    return flat
-  return tuple(jax.lax.all_gather(array, layout.met, tiled=True) for array in flat)
+    return arrays
+  return tuple(jax.lax.all_gather(array, layout.met, tiled=True) for array in arrays)
 
 
-def _returned(layout: _Layout, sums, like):
+def _returned(layout: _Layout, sums):
   """Returns each token's sum over the group to where the token is; the opposite of `_arrived`."""
   if layout.met:
     sums = jax.lax.psum_scatter(sums, layout.met, tiled=True)
   shared = tuple(name for name in layout.of_experts if name not in layout.met)
   others = shared + layout.of_width
-  return (jax.lax.psum(sums, others) if others else sums).reshape(like.shape)
+  return jax.lax.psum(sums, others) if others else sums
 
 
 def _gathered(layout: _Layout, matrices: Matrices) -> Matrices:

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -35,7 +36,7 @@ def test_on_eight_devices():
     text=True,
   )
   assert run.returncode == 0, run.stdout + run.stderr
-  assert f'{len(MESHES) + 2} passed' in run.stdout, run.stdout
+  assert f'{len(MESHES) + 4} passed' in run.stdout, run.stdout
 
 
 P, G, T, D, F, E, Q = 8, 2, 4, 4, 6, 8, 2
@@ -109,6 +110,20 @@ def assert_close(found, expected, tolerance=1e-5):
   for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
     a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
     np.testing.assert_allclose(a, b, atol=tolerance * np.abs(b).max())
+
+
+@pytest.mark.parametrize('name', ['fsdp, expert, context', 'tensor, expert'])
+def test_a_mesh_in_chunks_of_tokens_equals_all_at_once(name, monkeypatch):
+  """Of sizes that divide a device's tokens; each chunk is gathered by itself."""
+  needs_devices()
+  mesh, chosen = sharding.make_mesh(MESHES[name]), CHOICES['random']
+  monkeypatch.setattr(dispatch, 'GROUP_TOKENS', 6)
+  with jax.set_mesh(mesh):
+    given = placed(*arguments(), mesh)
+    program = value_and_gradients(to_experts).lower(*given, chosen).compile()
+    assert_close(program(*given, chosen), expected_of(*arguments(), chosen))
+  gathered = re.findall(r'f32\[(\d+),\d+\]\S* all-gather\(', program.as_text())
+  assert gathered and max(map(int, gathered)) <= 6
 
 
 @pytest.mark.parametrize('name', MESHES)
