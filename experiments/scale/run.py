@@ -39,8 +39,6 @@ RECIPES = (
   'deepseek:v3',
   'deepseek:v3-2048',
 )
-_RECIPES = flags.DEFINE_list('recipes', list(RECIPES), 'Which recipes.')
-_PROGRAMS = flags.DEFINE_list('programs', [], 'Which of their programs; all if none is named.')
 
 
 def hardware_of(recipe: str) -> str:
@@ -101,8 +99,8 @@ def _place(item: tuple[tuple[str, str], Any]) -> tuple[int, str]:
 def main(_: list[str]) -> None:
   """Compiles the recipes one after the other."""
   results = HERE / 'results.jsonl'
-  for recipe in _RECIPES.value:
-    found = compile_recipe(recipe, _PROGRAMS.value)
+  for recipe in flags.FLAGS.recipes:
+    found = compile_recipe(recipe, flags.FLAGS.programs)
     row = {
       'date': datetime.date.today().isoformat(),
       'recipe': recipe,
@@ -118,4 +116,6 @@ def main(_: list[str]) -> None:
 
 
 if __name__ == '__main__':
+  flags.DEFINE_list('recipes', list(RECIPES), 'Which recipes.')
+  flags.DEFINE_list('programs', [], 'Which of their programs; all if none is named.')
   app.run(main)
