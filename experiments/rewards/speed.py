@@ -28,7 +28,7 @@ from r1jax.rewards import (
   tag_count,
   workers,
 )
-from r1jax.rewards.mathematics import notation, structures, symbolic
+from r1jax.rewards.mathematics import kinds, notation, structures, symbolic
 from r1jax.structs import Problem
 
 ROUNDS = 3
@@ -83,7 +83,7 @@ def formulas(pairs: Sequence[Pair]) -> list[Pair]:
   found = []
   for answer, gold in pairs:
     read = [structures.read(notation.normalise(text)) for text in (answer, gold)]
-    if all(isinstance(structure, structures.Formula) for structure in read):
+    if all(isinstance(structure, kinds.Formula) for structure in read):
       found.append((read[0].text, read[1].text))
   return [pair for pair in dict.fromkeys(found) if pair[0] != pair[1]]
 

@@ -9,7 +9,7 @@ import math
 import re
 
 from r1jax.rewards import equivalence, workers
-from r1jax.rewards.mathematics import notation, structures, symbolic
+from r1jax.rewards.mathematics import kinds, notation, structures, symbolic
 
 # Words that ask for a form of equations, powers, sums, roots, numbers, and fractions.
 _OF_EQUATION = re.compile(
@@ -150,7 +150,7 @@ _MOST_RELATIONS, _LONGEST_RELATION = 12, 200
 
 
 @functools.lru_cache(maxsize=256)
-def _relations(question: str) -> list[structures.Relation]:
+def _relations(question: str) -> list[kinds.Relation]:
   """Returns the equations and inequalities of two sides in a question."""
   short = [text for text in notation.formulas(question) if len(text) <= _LONGEST_RELATION]
   relations = map(equivalence.relation, short[:_MOST_RELATIONS])

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from r1jax.rewards import workers
 from r1jax.rewards.mathematics import asked, notation, quantities, structures, symbolic
-from r1jax.rewards.mathematics.structures import (
+from r1jax.rewards.mathematics.kinds import (
   Blanks,
   Bracketed,
   Collection,
@@ -69,7 +69,7 @@ def math_equal(answer: str, gold: str, *, question: str = '') -> bool:
     return False
   if letter and _CHOICE.fullmatch(gold.strip('() ')):
     return letter == gold.strip('() ')
-  answer = asked.without_counted(answer, question)
+  answer = notation.with_integer_of(asked.without_counted(answer, question), gold)
   if notation.squeeze(answer) == notation.squeeze(gold):
     return True
   try:

@@ -8,7 +8,7 @@ import re
 from fractions import Fraction
 
 from r1jax.rewards.mathematics import notation, quantities, structures
-from r1jax.rewards.mathematics.structures import (
+from r1jax.rewards.mathematics.kinds import (
   Blanks,
   Bracketed,
   Collection,

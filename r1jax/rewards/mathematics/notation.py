@@ -73,6 +73,8 @@ _CHOSEN = re.compile(
 _CONDITION = re.compile(r' ?\(([a-z] ?\\in ?[^()]+)\)$')
 # A set of numbers; after a sign of membership its letter may stand bare.
 _MEMBER = re.compile(r'\\in ?(?:\\mathbb ?\{?)?([NZQRC])\}?(?![A-Za-z])')
+# A name for all whole numbers, of a normalised text.
+_INTEGER = re.compile(r'(?<![A-Za-z\\])([a-zA-Z]) ?\\in ?\\mathbb\{Z\}')
 _CIRCLES = re.compile(r'([①-⑳]) ?(?=[①-⑳])')
 # `\,` between groups of digits is a separator of thousands and stays.
 _SPACE = re.compile(
@@ -153,6 +155,17 @@ def normalise(text: str) -> str:
   text = trim(text[choice.end() :] if choice else text)
   text = text.removeprefix('=').lstrip()  # `= 5`, after what was asked for.
   return lettered[1] if (lettered := _LETTERED.fullmatch(text)) else text
+
+
+def with_integer_of(answer: str, gold: str) -> str:
+  r"""Returns `n\pi, n \in \mathbb{Z}` with the gold answer's name for whole numbers, as `k\pi`."""
+  found, right = (set(_INTEGER.findall(text)) for text in (answer, gold))
+  if len(found) != 1 or len(right) != 1 or found == right:
+    return answer
+  (old,), (new,) = found, right
+  if re.search(rf'(?<![A-Za-z\\]){new}(?![A-Za-z])', answer):
+    return answer
+  return re.sub(rf'(?<![A-Za-z\\]){old}(?![A-Za-z])', new, answer)
 
 
 def chosen(text: str) -> str | None:

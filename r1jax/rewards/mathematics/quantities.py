@@ -84,16 +84,19 @@ _MULTIPLES |= {'trillion': 10**12, '百': 100, '千': 10**3, '万': 10**4, '百�
 _LONGER_FIRST = '|'.join(sorted(_MULTIPLES, key=len, reverse=True))
 _MULTIPLE = re.compile(rf' ?(?:\\text\{{ ?)?({_LONGER_FIRST})(?![a-z百千万亿])(?: ?\}})?')
 _ORDINAL = re.compile(r'([0-9]{1,9})(?:\^\{)?(?:\\text\{)?(st|nd|rd|th)\}?\}?')
-_NAMES = {
-  name: value
-  for value, name in enumerate(
-    re.findall(
-      r'\S+',
-      'zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen '
-      'fifteen sixteen seventeen eighteen nineteen twenty',
-    )
-  )
-}
+_SMALL = re.findall(
+  r'\S+',
+  'zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen '
+  'sixteen seventeen eighteen nineteen',
+)
+_TENS = re.findall(r'\S+', 'zero ten twenty thirty forty fifty sixty seventy eighty ninety')
+# `two hundred and twenty-five`.
+_IN_WORDS = re.compile(
+  rf'(?:({"|".join(_SMALL[1:10])}) hundred(?: and)?(?: (?=.)|$))?'
+  rf'(?:({"|".join(_TENS[2:])})(?:[- ]({"|".join(_SMALL[1:10])}))?|({"|".join(_SMALL[::-1])}))?'
+)
+# Money in Chinese: `12元5角`.
+_YUAN = re.compile('([0-9]{1,9})(?:元|块)([0-9])角?(?:([0-9])分)?')
 # Letters that are lengths, masses and times after a space: `5 m`.
 _LETTERS = frozenset('mghs')
 
@@ -169,8 +172,10 @@ def read(text: str) -> Quantity | None:
   """Returns the quantity that a whole text is, or None if it is anything else."""
   if len(text) > MAX_DIGITS + MAX_UNIT:
     return None
-  if (named := _NAMES.get(text.lower())) is not None:
+  if (named := _in_words(text.lower())) is not None:
     return Quantity(Fraction(named))
+  if money := _YUAN.fullmatch(text):
+    return Quantity(Fraction(f'{money[1]}.{money[2]}{money[3] or 0}'), '¥')
   if (ordinal := _ORDINAL.fullmatch(text)) and _ends(int(ordinal[1])) == ordinal[2]:
     return Quantity(Fraction(int(ordinal[1])))
   sign, text = _sign(text)
@@ -214,6 +219,16 @@ def figures(text: str) -> list[str]:
     (figure.rstrip('0').rstrip('.') if '.' in figure else figure).lstrip('0') or '0'
     for figure in found
   ]
+
+
+def _in_words(text: str) -> int | None:
+  """Returns the number below a thousand that English words name."""
+  if not text or not (found := _IN_WORDS.fullmatch(text)):
+    return None
+  hundreds, tens, ones, small = found.groups('zero')
+  return (
+    100 * _SMALL.index(hundreds) + 10 * _TENS.index(tens) + sum(map(_SMALL.index, (ones, small)))
+  )
 
 
 def _comes_out_even(text: str) -> bool:

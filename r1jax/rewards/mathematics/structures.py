@@ -11,7 +11,17 @@ import dataclasses
 import itertools
 import re
 
-from r1jax.rewards.mathematics import notation, quantities
+from r1jax.rewards.mathematics import notation, quantities, ranges
+from r1jax.rewards.mathematics.kinds import (
+  Blanks,
+  Bracketed,
+  Collection,
+  Formula,
+  Matrix,
+  Relation,
+  Structure,
+  Words,
+)
 
 # Structures nest this deep at most, and have this many items; others are compared as text alone.
 MAX_DEPTH, MAX_ITEMS = 6, 40
@@ -20,90 +30,6 @@ MAX_SIGNS = 3
 # Characters of an answer that is read for structure.
 MAX_LENGTH = 2000
 
-
-@dataclasses.dataclass(frozen=True)
-class Words:
-  """Text that is no formula, such as `Friday`, and numerals such as `1200_{7}`.
-
-  It is without case, but for three letters that may be names: `XYZ` is not `xyz`.
-  """
-
-  text: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Formula:
-  r"""A formula that only algebra can compare.
-
-  Attributes:
-    text: without unit.
-    unit: in one spelling, as of `8\sqrt{3}\text{ cm}`; None if there is none.
-  """
-
-  text: str
-  unit: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Bracketed:
-  """Items in order between brackets: a tuple, a point, a vector, or an interval.
-
-  Attributes:
-    open: `(`, `[` or `<`.
-    items: at least two.
-    close: `)`, `]` or `>`.
-    name: of whose interval it is, as the x of `x > 3`; None if that is not said.
-  """
-
-  open: str
-  items: tuple['Structure', ...]
-  close: str
-  name: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Collection:
-  r"""Items whose order does not count: `1, 2`, `\{1, 2\}`, `A \cup B`, `1 \pm 2`.
-
-  Attributes:
-    kind: 'set' of values, 'union' of intervals and sets, or 'both' of conditions.
-    items: at least one; for a list at least two.
-  """
-
-  kind: str
-  items: tuple['Structure', ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Blanks:
-  """Answers to several blanks, in order, as `3; 4`."""
-
-  items: tuple['Structure', ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Matrix:
-  """Rows of entries."""
-
-  rows: tuple[tuple['Structure', ...], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Relation:
-  r"""Sides and what stands between them, as `y = 2x` and `f(2) < f(1) < f(4)`.
-
-  Attributes:
-    signs: each one of `=`, `<`, `\le`, `\ne`; `>` and `\ge` are turned round.
-    sides: one more than signs.
-  """
-
-  signs: tuple[str, ...]
-  sides: tuple[str, ...]
-
-
-Structure = (
-  quantities.Quantity | Words | Formula | Bracketed | Collection | Blanks | Matrix | Relation
-)
 
 _TOKEN = re.compile(r'\\[A-Za-z]+(?![A-Za-z])|\\.|[^\\]', re.DOTALL)
 _OPENING = {'(': '(', '[': '[', r'\{': r'\{', r'\langle': '<', '{': '{', r'\begin': 'begin'}
@@ -158,6 +84,8 @@ _MATRIX = re.compile(
   r'(?P<times>.*?)\\begin\{(?P<kind>[pb]?matrix|array)\}(?:\{[lcr| ]+\})?(?P<rows>.*)'
   r'\\end\{(?P=kind)\}'
 )
+# Between a number and a matrix.
+_TIMES = re.compile(r' *(?:\\cdot|\\times|\*)$')
 _CASES = re.compile(r'\\begin\{cases\}(.*)\\end\{cases\}')
 # Times of day, and ratios.
 _CLOCK = re.compile(r'[0-9]{1,4}(?:(?: ?: ?[0-9]{1,4})+(?: *[apAP]\.?[mM]\.?)?| *[apAP]\.?[mM]\.?)')
@@ -273,7 +201,12 @@ def _list(text: str, outline: list[_Place], depth: int) -> Structure | None:
   if items and (without := _all_but_these(parts, depth)) is not None:
     return without
   is_either = bool(conjunctions) and not any(conjunctions)
-  if items and all(_is_region(item) or (is_either and _is_range(item)) for item in items):
+  is_both = any(conjunctions) or (not is_either and r'\ne' in text)
+  if items and is_both and (common := ranges.in_common(items)) is not None:
+    return common
+  if items and all(
+    ranges.is_region(item) or (is_either and ranges.is_range(item)) for item in items
+  ):
     # `x < 1 or x > 2`; but `x > 1 and x < 2` is what both allow, and so is `x > 1, y < 2`.
     names = {item.name for item in items if isinstance(item, Bracketed)} - {None}
     both = len(names) > 1 or (names and any(conjunctions))
@@ -304,19 +237,6 @@ def _union(text: str, outline: list[_Place], depth: int) -> Structure | None:
   parts = _split(text, outline, (r'\cup', '∪'))
   items = _items(parts, depth) if len(parts) > 1 else None
   return Collection('union', items) if items else None
-
-
-def _is_region(item: Structure) -> bool:
-  return isinstance(item, Bracketed) and any(_is_infinite(end) for end in item.items)
-
-
-def _is_range(item: Structure) -> bool:
-  """Returns whether an item is written as inequalities of a name."""
-  return isinstance(item, Bracketed) and item.name is not None
-
-
-def _is_infinite(item: Structure) -> bool:
-  return isinstance(item, Formula) and item.text.lstrip('+-').strip() == r'\infty'
 
 
 def _relation(text: str, outline: list[_Place], depth: int) -> Structure | None:
@@ -360,7 +280,7 @@ def _all_but(sides: list[str], depth: int) -> Structure | None:
   name, value = sides
   if not _NAME.fullmatch(name) or mentions(value, name):
     return None
-  return _between((read(value, depth=depth + 1),), name)
+  return ranges.between((read(value, depth=depth + 1),), name)
 
 
 def _all_but_these(parts: list[str], depth: int) -> Structure | None:
@@ -371,7 +291,7 @@ def _all_but_these(parts: list[str], depth: int) -> Structure | None:
   name = sides[0][0].strip()
   values = tuple(read(value.strip(), depth=depth + 1) for _, value in sides)
   is_one_name = _NAME.fullmatch(name) and all(first.strip() == name for first, _ in sides)
-  return _between(values, name) if is_one_name and len(values) > 1 else None
+  return ranges.between(values, name) if is_one_name and len(values) > 1 else None
 
 
 def _reals(text: str, outline: list[_Place], depth: int) -> Structure | None:
@@ -381,18 +301,7 @@ def _reals(text: str, outline: list[_Place], depth: int) -> Structure | None:
   if not found:
     return None
   without = read(found[1], depth=depth + 1) if found[1] else Collection('set', ())
-  return _between(without.items) if isinstance(without, Collection) else None
-
-
-def _between(points: tuple[Structure, ...], name: str | None = None) -> Structure | None:
-  """Returns the open intervals between points, which are numbers or at most one."""
-  numbers = [point for point in points if isinstance(point, quantities.Quantity)]
-  if len(numbers) < len(points) and len(points) > 1:
-    return None
-  inner = sorted(numbers, key=lambda point: point.value) if len(points) > 1 else points
-  ends = [Formula(r'-\infty'), *inner, Formula(r'\infty')]
-  intervals = tuple(Bracketed('(', pair, ')', name) for pair in itertools.pairwise(ends))
-  return Collection('union', intervals) if points else intervals[0]
+  return ranges.between(without.items) if isinstance(without, Collection) else None
 
 
 def mentions(text: str, name: str) -> bool:
@@ -440,7 +349,7 @@ def _set(inner: str, parts: list[str], depth: int) -> Structure | None:
       return None
     condition = read(built[1], depth=depth + 1)
     if isinstance(condition, Collection) and len(parts) > 1:
-      return Collection('both', condition.items)
+      return ranges.in_common(condition.items) or Collection('both', condition.items)
     return condition
   items = _values(parts, depth)
   return Collection('set', items) if items else None
@@ -466,15 +375,38 @@ def _matrix(text: str, outline: list[_Place], depth: int) -> Structure | None:
 
 def _multiple(number: str, matrix: Matrix) -> Matrix | None:
   """Returns a number times a matrix of numbers, as it is written for brevity."""
-  times, rows = quantities.read(number), []
-  if times is None or times.unit is not None:
+  number, rows = _TIMES.sub('', number), []
+  times = quantities.read(f'{number}1' if number in ('', '+', '-') else number)
+  if times is None and (not _is_factor(number) or _CONDITION.search(number)):
+    return None
+  if times is not None and times.unit is not None:
     return None
   for row in matrix.rows:
-    entries = [entry for entry in row if isinstance(entry, quantities.Quantity)]
+    products = [_product(times or number, entry) for entry in row]
+    entries = tuple(product for product in products if product is not None)
     if len(entries) < len(row):
       return None
-    rows.append(tuple(quantities.Quantity(times.value * entry.value) for entry in entries))
+    rows.append(entries)
   return Matrix(tuple(rows))
+
+
+def _is_factor(text: str) -> bool:
+  """Returns whether a formula can stand before a matrix: it is no sum, but may have a sign."""
+  return not any(place.token in '+-*/,;&' and place.start for place in _outline(text) or ())
+
+
+def _product(times: quantities.Quantity | str, entry: Structure) -> Structure | None:
+  r"""Returns a number times another, or a formula times 1, 0 or -1; None for other products.
+
+  What is left to be multiplied, such as `3 \cdot \frac{\sqrt{2}}{2}`, is no entry of an answer.
+  """
+  if not isinstance(entry, quantities.Quantity):
+    return None
+  if isinstance(times, quantities.Quantity):
+    return quantities.Quantity(times.value * entry.value)
+  if entry.value == 0:
+    return quantities.Quantity(entry.value)
+  return Formula(times if entry.value == 1 else f'-({times})') if abs(entry.value) == 1 else None
 
 
 def _cases(text: str, outline: list[_Place], depth: int) -> Structure | None:

@@ -4,8 +4,7 @@ from fractions import Fraction
 import pytest
 
 from r1jax.rewards.mathematics import notation, structures
-from r1jax.rewards.mathematics.quantities import Quantity
-from r1jax.rewards.mathematics.structures import (
+from r1jax.rewards.mathematics.kinds import (
   Blanks,
   Bracketed,
   Collection,
@@ -14,6 +13,7 @@ from r1jax.rewards.mathematics.structures import (
   Relation,
   Words,
 )
+from r1jax.rewards.mathematics.quantities import Quantity
 
 LOW, HIGH = Formula(r'-\infty'), Formula(r'\infty')
 
@@ -70,8 +70,18 @@ ONE, TWO, THREE = map(number, (1, 2, 3))
     ),
     (
       r'x \ge 1 \text{ and } x < 2',
+      Bracketed('[', (ONE, TWO), ')', 'x'),
+    ),
+    (
+      r'x \ge 1 且 x \ne 2',
       Collection(
-        'both', (Bracketed('[', (ONE, HIGH), ')', 'x'), Bracketed('(', (LOW, TWO), ')', 'x'))
+        'union', (Bracketed('[', (ONE, TWO), ')', 'x'), Bracketed('(', (TWO, HIGH), ')', 'x'))
+      ),
+    ),
+    (
+      r'x > 1 \text{ and } y < 2',
+      Collection(
+        'both', (Bracketed('(', (ONE, HIGH), ')', 'x'), Bracketed('(', (LOW, TWO), ')', 'y'))
       ),
     ),
     (
