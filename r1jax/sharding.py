@@ -373,13 +373,11 @@ def on_each_device(function: Callable, inputs: Sequence[tuple[jax.Array, tuple]]
   return jax.shard_map(function, in_specs=specs, out_specs=specs[0], check_vma=False)(*arrays)
 
 
-def for_tpu() -> bool:
-  """Returns True where what is traced is to run on TPUs: those of the mesh, or of this process."""
+def platform() -> str:
+  """Returns what is traced is to run on, as 'tpu': that of the mesh, or of this process."""
   mesh = jax.sharding.get_abstract_mesh()
   device = None if mesh.empty else mesh.abstract_device
-  if device is None:
-    return jax.default_backend() == 'tpu'
-  return device.device_kind.startswith('TPU')
+  return jax.default_backend() if device is None else device.platform
 
 
 def abstract(tree: Any, mesh: Mesh | None, *axes: str | None) -> Any:

@@ -14,12 +14,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from r1jax.model import blockwise, splash
+from r1jax.model import blockwise, cudnn, joined, splash
 from r1jax.model import rope as rope_lib
 from r1jax.model.config import GQA, ModelConfig
 from r1jax.model.layers import RMSNorm, project
 from r1jax.model.spans import Span
-from r1jax.sharding import for_tpu, token_parts
+from r1jax.sharding import platform, token_parts
 
 # Products of query and key numbers beyond which scores are made in blocks: at 1,024 x 1,024 the
 # scores of one head of one sample take 4 MiB.
@@ -32,12 +32,17 @@ def attend(query_PGTHd: jax.Array, spans: list[Span], *, scale: float) -> jax.Ar
   Softmax and its sums run in float32 over all spans together, and the result is rounded once;
   products take the dtype of the query and the values. A query must be allowed at least one key.
   Scores of more than `PLAIN_SCORES` pairs are made in blocks, and again in the backward pass; on
-  TPUs by their kernel, unless tokens are split over a mesh.
+  TPUs and GPUs by their kernels, unless tokens are split over a mesh.
   """
-  if is_long(query_PGTHd.shape[2], sum(span.size for span in spans)):
-    kernel = for_tpu() and token_parts() == 1 and splash.takes(spans)
-    return (splash if kernel else blockwise).attend(query_PGTHd * scale, spans)
-  return plain(query_PGTHd * scale, spans)
+  query_PGTHd = query_PGTHd * scale
+  if not is_long(query_PGTHd.shape[2], sum(span.size for span in spans)):
+    return plain(query_PGTHd, spans)
+  if token_parts() == 1 and joined.takes(spans):
+    if platform() == 'tpu':
+      return splash.attend(query_PGTHd, spans)
+    if platform() == 'gpu' and cudnn.takes(query_PGTHd):
+      return cudnn.attend(query_PGTHd, spans)
+  return blockwise.attend(query_PGTHd, spans)
 
 
 def is_long(num_queries: int, num_keys: int) -> bool:

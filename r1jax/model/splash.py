@@ -1,8 +1,4 @@
-"""Attention of long sequences by the TPU's kernel, behind `attention.attend`.
-
-Splash attention is one softmax over one row of keys: it has no gradient for the sums that a merge
-of spans would need. So prefix and own tokens are joined to one row, and the prefix is copied for
-every sample of a group, which costs S / (S + T) of the keys' memory, little where answers are long.
+"""Attention of long sequences by splash attention on TPUs, behind `attention.attend`.
 
 Letters: J query heads of a key-value head, d key width, e value width.
 """
@@ -14,42 +10,22 @@ import jax
 import jax.numpy as jnp
 from jax.experimental.pallas.ops.tpu import splash_attention
 
-from r1jax import sharding
+from r1jax.model import joined
 from r1jax.model.spans import Span
 
 # Queries and keys of a tile; the kernel takes multiples of 128 alone.
 BLOCK = 512
 
 
-def takes(spans: Sequence[Span]) -> bool:
-  """Returns whether the kernel can attend to these: own tokens, and a shared prefix or none."""
-  *before, own = spans
-  return own.seen.causal and len(before) < 2 and all(span.shared for span in before)
-
-
 def attend(query_PGTHd: jax.Array, spans: Sequence[Span], *, interpret: bool = False) -> jax.Array:
   """Returns attention of scaled queries, `[P, G, T, H, e]`.
 
-  On a mesh each device takes its prompts and heads.
-
   Args:
     query_PGTHd: scaled queries.
-    spans: that it `takes`.
+    spans: that can be `joined`.
     interpret: run it as plain JAX, where there is no TPU.
   """
-  P, G, T, H, d = query_PGTHd.shape
-  *prefix, own = spans
-  K = own.key.shape[-2]
-  inputs = [
-    (query_PGTHd.reshape(P, G, T, K, H // K, d), ('prompts', None, None, 'kv_heads', None, None)),
-    *((array, ('prompts', None, None, 'kv_heads', None)) for array in (own.key, own.value)),
-  ]
-  for span in prefix:
-    length_P = jnp.broadcast_to(span.size if span.seen.length is None else span.seen.length, P)
-    inputs.append((length_P, ('prompts',)))
-    inputs += [(array, ('prompts', None, 'kv_heads', None)) for array in (span.key, span.value)]
-  out = sharding.on_each_device(functools.partial(_attend, interpret=interpret), inputs)
-  return out.reshape(P, G, T, H, -1)
+  return joined.attend(functools.partial(_attend, interpret=interpret), query_PGTHd, spans)
 
 
 def _attend(query_PGTKJd, key_PGTKd, value_PGTKe, length_P=None, *prefix, interpret: bool):

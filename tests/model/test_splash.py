@@ -60,7 +60,7 @@ def test_the_kernel_takes_tokens_without_a_prefix(monkeypatch):
 def test_it_is_taken_on_tpus_for_what_it_can_do(monkeypatch):
   """Long prompts and answers; not a suffix that is being decoded, nor what is short."""
   taken = []
-  monkeypatch.setattr(attention, 'for_tpu', lambda: True)
+  monkeypatch.setattr(attention, 'platform', lambda: 'tpu')
   monkeypatch.setattr(splash, 'attend', lambda *_: taken.append('kernel'))
   monkeypatch.setattr(attention.blockwise, 'attend', lambda *_: taken.append('blocks'))
   monkeypatch.setattr(attention, 'PLAIN_SCORES', T * (T + S) - 1)
@@ -70,7 +70,7 @@ def test_it_is_taken_on_tpus_for_what_it_can_do(monkeypatch):
   attention.attend(query, [suffix, own(2, 16, 16)], scale=1.0)
   assert taken == ['kernel', 'blocks']
   attention.attend(query, [own(2, 16, 16)], scale=1.0)
-  monkeypatch.setattr(attention, 'for_tpu', lambda: False)
+  monkeypatch.setattr(attention, 'platform', lambda: 'cpu')
   attention.attend(query, [prefix(2, 16, 16), own(2, 16, 16)], scale=1.0)
   assert taken == ['kernel', 'blocks', 'blocks']
 
