@@ -28,10 +28,11 @@ def reward(problem: structs.Problem, response: str) -> float:
     problem: with a gold answer that `check_gold` accepts.
     response: all that the assistant said, with what the prompt's template began for it.
   """
-  answer, question = extract_answer(response), problem.question
+  question, is_several = problem.question, equivalence.is_several(problem.gold)
+  answer = extract_answer(response, is_several=is_several)
   if answer is None:
     return 0.0
-  answer = equivalence.value_asked(answer, question)
+  answer = equivalence.value_asked(answer, problem.gold, question)
   if not equivalence.math_equal(answer, problem.gold, question=question):
     return 0.0
   is_quoted = quotation.is_quoted(answer, problem.gold, question)

@@ -33,13 +33,21 @@ _OF_ROOT = re.compile(
 _OF_NUMBER = re.compile(
   r'(?:as|to|into) an? (?:[a-z]+ ){0,3}(?:fraction|decimal|percent(?:age)?|mixed number)\b'
   r'|(?:decimal|fraction) form|mixed number|scientific notation|improper fraction'
-  r'|what per ?cent|科学记数法|带分数|假分数|小数表示|百分之几',
+  r'|what per ?cent|as common fractions|nearest (?:tenth|hundredth|thousandth|ten[- ]thousandth)'
+  r'|decimal places?|digits? after the decimal|significant'
+  r'|科学记数法|带分数|假分数|小数表示|百分之几',
   re.IGNORECASE,
 )
 _OF_FRACTION = re.compile(
   'simpl|lowest terms|reduc|common fraction|irreducible|relatively prime|最简|既约|化简|约分',
   re.IGNORECASE,
 )
+_OF_ORDER = re.compile(
+  r'(?:decreasing|descending|increasing|ascending) (?:degrees?|powers?|order of (?:degree|power))'
+  r'|[降升]幂|alphabetic(?:al)? order',
+  re.IGNORECASE,
+)
+_TERM = re.compile(r'[-+]?[^-+]+')
 # How a number is written, the first that is found.
 _WRITTEN = {
   'scientific': re.compile(r'(?:\\times|\\cdot|\*) ?10 ?(?:\^|\*\*)|[0-9][eE][-+]?[0-9]'),
@@ -60,7 +68,8 @@ def is_asked(answer: str, gold: str, question: str) -> bool:
   An equation is not, if the question says another form or holds an equation that is as good; a
   power, if it is not the gold's; a sum, if numbers are still to be multiplied with sums of it; a
   root, if more could be taken out of it than of the gold's; a number, if it is written as another
-  kind of number than the gold; a fraction, if it could be reduced.
+  kind of number than the gold; a fraction, if it could be reduced;
+  terms or letters, if they stand in another order than asked for.
 
   Args:
     answer: as extracted.
@@ -79,6 +88,7 @@ def is_asked(answer: str, gold: str, question: str) -> bool:
         _is_other_power,
         _is_other_sum,
         _is_other_root,
+        _is_other_order,
       )
     )
   except workers.WorkerError as fault:
@@ -89,8 +99,10 @@ def is_asked(answer: str, gold: str, question: str) -> bool:
 def _is_other_number(answer: str, gold: str, question: str) -> bool:
   answer, gold = equivalence.bare(answer), equivalence.bare(gold)
   found, right = equivalence.number(answer), equivalence.number(gold)
-  if found is None or right is None or not _OF_NUMBER.search(question):
+  if not _OF_NUMBER.search(question):
     return False
+  if found is None or right is None:
+    return bool(_kinds(answer) - _kinds(gold))  # Of several numbers.
   if right.unit == '%':
     return found.value != right.value
   if found.unit == '%':
@@ -104,6 +116,12 @@ def _is_other_number(answer: str, gold: str, question: str) -> bool:
 def _kind(number: str) -> str:
   text = notation.normalise(number)
   return next((kind for kind, sign in _WRITTEN.items() if sign.search(text)), 'integer')
+
+
+def _kinds(text: str) -> set[str]:
+  """Returns how numbers of a text are written that are not written as whole ones."""
+  text = notation.normalise(text)
+  return {kind for kind, sign in _WRITTEN.items() if sign.search(text)}
 
 
 def _mantissa(number: str) -> float:
@@ -191,3 +209,14 @@ def _is_other_root(answer: str, gold: str, question: str) -> bool:
     and all(symbolic.has_simpler_roots(answer=formula, gold=right) for right in golds)
     for formula in answers
   )
+
+
+def _is_other_order(answer: str, gold: str, question: str) -> bool:
+  """Returns whether letters or terms are those of the gold answer in another order."""
+  if not _OF_ORDER.search(question):
+    return False
+  orders = [_TERM.findall(equivalence.bare(text)) for text in (answer, gold)]
+  if all(text.isalpha() for order in orders for text in order):
+    orders = [list(''.join(order)) for order in orders]
+  found, right = ([term.lstrip('+') for term in order] for order in orders)
+  return found != right and sorted(found) == sorted(right)

@@ -63,12 +63,13 @@ def math_equal(answer: str, gold: str, *, question: str = '') -> bool:
     return False
   if max(len(answer), len(gold)) > MAX_LENGTH:
     return answer.strip() == gold.strip()
-  letter = notation.chosen(answer)
+  if _ABOUT.match(answer) and not _ABOUT.match(gold):
+    return False
   answer, gold = (_normal(text) for text in (answer, gold))
   if not (_is_something(answer) and _is_something(gold)):
     return False
-  if letter and _CHOICE.fullmatch(gold.strip('() ')):
-    return letter == gold.strip('() ')
+  if asked.is_offered(answer, question):
+    gold = notation.without_line(gold)
   answer = notation.with_integer_of(asked.without_counted(answer, question), gold)
   if notation.squeeze(answer) == notation.squeeze(gold):
     return True
@@ -82,7 +83,9 @@ def math_equal(answer: str, gold: str, *, question: str = '') -> bool:
           return False
         if asked.is_another_kind(found, question):
           return False
-        found = asked.settle(found, question, is_percentage='%' in gold)
+        if not isinstance(right, Relation) and asked.is_of_another_name(found, question):
+          return False
+        found = asked.settle(found, right, question)
         right = asked.in_order(right, question)
       return _same(found, right)
   except workers.WorkerError as fault:
@@ -90,13 +93,38 @@ def math_equal(answer: str, gold: str, *, question: str = '') -> bool:
     return False
 
 
-def value_asked(answer: str, question: str) -> str:
-  """Returns the 12 of `m + n = 12` if the question asks for m + n; else the answer as it is."""
+def value_asked(answer: str, gold: str, question: str) -> str:
+  """Returns what an answer gives for what the question asks for, or the answer as it is.
+
+  That is the 12 of `m + n = 12` if the question asks for m + n, and the C of `(C) Parabola` if the
+  gold answer is a letter and the question has that option.
+  """
+  letter = _CHOICE.fullmatch(_normal(gold).strip('() '))
+  if letter and (chosen := asked.chosen(answer, question)) is not None:
+    return chosen
   structure = _structure(_normal(answer))
+  if isinstance(_structure(_normal(gold)), Blanks):
+    return asked.without_labels(structure, question) or answer
   if isinstance(structure, Relation) and set(structure.signs) == {'='}:
-    formula, *_, value = structure.sides
-    return value if asked.asks_for(question, formula) else answer
+    formula, *between, value = structure.sides
+    if asked.asks_for(question, formula) and all(_is_same_value(side, value) for side in between):
+      return value
   return answer
+
+
+def _is_same_value(undone: str, value: str) -> bool:
+  """Returns whether a formula, in which something may be left to be done, has a value."""
+  try:
+    return undone == value or symbolic.equal(answer=value, gold=undone)
+  except workers.WorkerError as fault:
+    workers.record(fault)
+    return False
+
+
+def is_several(text: str) -> bool:
+  """Returns whether an answer is several values, as `1, 2` and `1; 2`."""
+  structure = _structure(_normal(text))
+  return isinstance(structure, Blanks | Collection) and len(structure.items) > 1
 
 
 def number(text: str) -> quantities.Quantity | None:
@@ -134,6 +162,8 @@ def check_readable(gold: str) -> None:
 
 
 _PI = r'\pi'
+# Before a number that is about right, or struck out.
+_ABOUT = re.compile(r'[\s$]*(?:~~|~ *[-.0-9])')
 # The letter of a choice.
 _CHOICE = re.compile('[A-H]')
 # Of integers that are written out for algebra.
@@ -276,6 +306,8 @@ def _are_named(items: tuple[Structure, ...]) -> bool:
 
 
 def _same_matrix(answer: Structure, gold: Matrix) -> bool:
+  if isinstance(answer, Bracketed) and answer.name is None and answer.open in ('(', '<'):
+    answer = Matrix(tuple((item,) for item in answer.items))  # A column, written as a tuple.
   if not isinstance(answer, Matrix) or len(answer.rows) != len(gold.rows):
     return False
   return all(_same_in_order(row, gold_row) for row, gold_row in zip(answer.rows, gold.rows))

@@ -5,6 +5,7 @@ import pytest
 from r1jax import structs
 from r1jax.rewards import accuracy
 
+OPTIONS = 'Which is closest? A. $50$ dollars B. $38$ dollars C. $34$ dollars D. $26$ dollars'
 # Question, gold answer, answers that leave undone what is asked.
 UNDONE = [
   ('Give the distance in simplest radical form.', r'10\sqrt2', r'\sqrt{200}', r'2\sqrt{50}'),
@@ -57,6 +58,37 @@ UNDONE = [
   ('What does it cost in cents?', '7500', r'\$7500'),
   ('How many dollars are left?', '243', r'243\%'),
   ('What is the midpoint?', '(1,2)', '1<x<2'),
+  ('What is the area of the sector?', r'12\pi', r'\frac{4320}{360}\pi', r'24/2\pi'),
+  ('Find the line.', 'y=2x+3', r'y=\frac{4}{2}x+\frac{6}{2}'),
+  ('Find $z$.', '3+4i', r'\frac{6}{2}+\frac{8}{2}i'),
+  ('Find the area.', r'\frac{\pi}{4}', r'\frac{90}{360}\pi', r'\frac12\cdot\frac{\pi}{2}'),
+  ('Find the area.', r'12\pi', r'10^{\log_{10}12}\pi', r'\exp(\ln 12)\pi', r'12\pi|^{5}'),
+  ('Find the area.', r'12\pi', r'12 _8\pi', r'12^\circ\pi'),
+  (r'Write $\log_2 3 \cdot \log_3 5$ as one.', r'\log_2 5', r'\log_2 3\log_3 5'),
+  ('Find the sum.', 'x+7', 'x+3 4'),
+  (OPTIONS, r'\text{C}', '(C) or (D)', 'C. or D.', '(C) is wrong, it is (D)', 'C: anything'),
+  (OPTIONS, r'\text{C}', '(C) $26$ dollars', r'\text{(C)} or \text{(D)}'),
+  ('It has 6 faces. How many edges does it have?', r'10\;\text{edges}', '10 faces'),
+  ('How many more girls than boys does the school have?', '687', '687 boys'),
+  ('How many adult tickets are there beside the child tickets?', '65', '65 child tickets'),
+  ('What is the number of square inches in it?', '25', '25 inches', '25 square feet'),
+  ('What is the number of cubic centimeters in it?', r'36\pi', r'36\pi\text{ cm}'),
+  ('What is the degree measure of the angle?', '30', '30 rad'),
+  ('Express your answer in radians.', r'-\frac{\pi}{6}', r'-\frac{\pi}{6}^\circ'),
+  ('How many apples has Ann?', '5', '5 cm', '5 hours'),
+  ('Express your answer in interval notation.', r'[6,\infty)', r'x\ge 6', r'6 \le x'),
+  ('Give it in interval notation.', r'(-\infty,-8)\cup(8,\infty)', r'x<-8\text{ or }x>8'),
+  ('Write it with terms of decreasing degree.', 'y^4-2y^3+y-5', 'y+y^4-2y^3-5'),
+  ('List the letters in alphabetic order.', r'\text{VW}', 'WV'),
+  ('Round it to the nearest tenth.', '0.6', '3/5', r'60\%'),
+  ('Give two digits after the decimal point.', r'\$15.48', '387/25', '1548/100'),
+  ('Give the ends as common fractions.', r'[\frac12,\frac43]', '[0.5,4/3]', r'[\frac12,1\frac13]'),
+  ('Find $m+n$.', '23', 'm+n=22=23', 'm+n=?=23'),
+  ('Find $x$, given $x+y=10$ and $x-y=4$.', '7', 'y=7'),
+  ('Find $Q(x)$ if $P(Q(x))=P(x)Q(x)$.', 'x^2', 'P(x)=x^2'),
+  ('What percent of 80 is 40?', '50', r'\frac{4000}{80}\%', '100/2 %'),
+  ('How many apples?', '72', '~72', '~~72~~'),
+  ('Is it odd, even or neither?', r'\text{neither}', 'neither?'),
   ('On which interval does it increase?', '(1,2)', 'x=1, y=2'),
   ('Which is it?', 'C', '(D) C', '(D)'),
   ('Which is it?', r'\text{(C)}', '(D) C', '(D)'),
@@ -99,10 +131,42 @@ DONE = [
   ('打几折？', '8', '8折'),
   ('多少千米每小时？', '60', '60千米/小时', '60km/h', '60千米每小时'),
   ('要多少时间？', '90', '90分钟'),
-  ('Which conic is it?', 'C', '(C) Parabola', r'\textbf{(C)}', 'C. Parabola'),
-  ('Which conic is it?', r'\text{(C)}', '(C) Parabola', r'\text{(C) Parabola}', 'C'),
-  ('Which is it?', 'B', r'\textbf{(B)}\ 5', 'B. 5'),
+  (
+    'Which conic is it? (A) Line (B) Circle (C) Parabola',
+    'C',
+    '(C) Parabola',
+    r'\textbf{(C)}',
+    'C. Parabola',
+  ),
+  (
+    'Which conic is it? A. Line B. Circle C. Parabola',
+    r'\text{(C)}',
+    '(C) Parabola',
+    r'\text{(C) Parabola}',
+    'C',
+  ),
+  ('Which is it? A. $3$ B. $5$ miles', 'B', r'\textbf{(B)}\ 5', 'B. 5'),
   ('Express it as a decimal.', '.35625', '0.35625'),
+  (OPTIONS, r'\text{C}', '(C) $34$', 'C. 34 dollars'),
+  ('How many tickets were sold?', '65', '65 tickets'),
+  ("How many children's tickets were sold?", '65', "65 children's tickets"),
+  ('How many did he eat of the apples?', '5', '5 apples'),
+  ('How many feet tall is it?', '5', '5 feet', '5 ft'),
+  ('How many students are there?', '5', '5 people', '5 students'),
+  ('Find the domain.', r'(-\infty,0)\cup(0,1]', r'(-\infty,1]\setminus\{0\}', r'x\le 1, x\ne 0'),
+  ('Find it.', r'(-\infty,-7)\cup(-7,\infty)', r'\text{all real numbers except } -7'),
+  ('Compute it.', r'\begin{pmatrix}6\\3\end{pmatrix}', '(6,3)', r'\langle 6,3 \rangle'),
+  ('Compute it.', r'\begin{pmatrix}6\\3\end{pmatrix}', r'\begin{pmatrix}6&3\end{pmatrix}^T'),
+  ('Find $x$.', r'-\frac43', r'\boldsymbol{-\frac{4}{3}}', r'\mathbf{-\frac{4}{3}}'),
+  (r'Find $\varphi$.', r'\frac\pi2', r'\varphi=\frac\pi2'),
+  ('Find the range of $g(x)$.', '[0,25]', r'0 \le g(x) \le 25'),
+  ('Enter "AB", "CD", or "EA".', r'\overline{CD}', 'CD'),
+  ('What is the ratio?', '1:2', '1 to 2'),
+  ('What time is it?', r'9\text{ a.m.}', '09:00 AM', '9:00 am'),
+  ('What time is it?', r'\text{4:30 p.m.}', r'4{:}30\text{ p.m.}'),
+  ('What is the angle?', r'\frac{270}7\text{ degrees}', r'\left(\frac{270}{7}\right)^\circ'),
+  (r'则 $a_1=(\quad)$, $a_2+a_3=(\quad)$', '$5$;$10$', 'a_1=5, a_2+a_3=10', r'5 \text{；} 10'),
+  (r'则 $a_1=(\quad)$, $a_2=(\quad)$', '$5$;$10$', '①5；②10'),
   ('What does it cost, at a price of 0.2 dollars?', r'\$0.20', '0.2', r'\$.2'),
   ('[asy] draw((0,0)--(2.5,1)); [/asy] What is the slope?', r'\frac52', '2.5'),
   (
@@ -169,9 +233,54 @@ def test_what_is_right_in_other_words(question, gold, answer):
     r'$\boxed{18}\!5$',
     r'$1\,\boxed{18}$',
     r'\boxed{19} \text{ but not } \boxed{18}',
+    r'$1 / \boxed{18}$',
+    r'$1 \over \boxed{18}$',
+    r'$\boxed{18} \over 2$',
+    r'$2 \boxed{18}$',
+    r'$\boxed{18}\text{ thousand}$',
+    r'$\boxed{18}{,}000$',
+    r'$\boxed{18}e3$',
+    r'$\boxed{18} \bmod 5$',
+    r'负\boxed{18}',
+    r'$x = \boxed{18}, 19$',
+    r'\boxed{18} or maybe 19',
+    r'$\boxed{18}\text{ to }21$',
+    r'17 to $\boxed{18}$',
+    r'大于\boxed{18}',
+    r'x or $\boxed{18}$',
+    r'17或者\boxed{18}',
+    r"It doesn't equal \boxed{18}",
+    r'错误答案是\boxed{18}',
+    r'答案不可能是\boxed{18}',
+    r'\boxed{18} is incorrect',
+    r'~~\boxed{18}~~',
   ],
 )
 def test_what_stands_beside_a_box_counts(said):
   one = structs.Problem(id='p', question='How many?', gold='18')
   assert accuracy.reward(one, f'<think>t</think>{said}') == 0.0
   assert accuracy.reward(one, r'<think>t</think>\boxed{18}') == 1.0
+
+
+@pytest.mark.parametrize(
+  'said',
+  [
+    r'This makes $9 \cdot 2 = \boxed{18}$.',
+    r'> $\boxed{18}$',
+    r'making for $\boxed{18}$ in total.',
+    r'when $N = \boxed{18}$, $30N + 7$ is composite.',
+    r'$3^5 \equiv \boxed{18} \pmod{25}$',
+    r'which is \boxed{18} and not 19.',
+  ],
+)
+def test_what_stands_beside_a_box_may_be_harmless(said):
+  one = structs.Problem(id='p', question='How many?', gold='18')
+  assert accuracy.reward(one, f'<think>t</think>{said}') == 1.0
+
+
+def test_boxes_that_are_listed_answer_together_where_several_values_are_asked():
+  several = structs.Problem(id='p', question='求 $a_1$ 和 $a_2+a_3$', gold='5;10')
+  said = r'<think>t</think>$a_1 = \boxed{5}$，$a_2+a_3=\boxed{10}$'
+  assert accuracy.reward(several, said) == 1.0
+  assert accuracy.reward(several, said.replace('5', '6')) == 0.0
+  assert accuracy.reward(several, f'<think>t</think><answer>{said[16:]}</answer>') == 1.0

@@ -29,11 +29,24 @@ _PERCENT_ASKED = re.compile(
   'what per ?cent|how many per ?cent|percentage|百分之几|百分比', re.IGNORECASE
 )
 
+# The letter of a choice before what it says.
+_CHOSEN = re.compile(
+  r'[\s$*]*+(?:\\(?:text|mathrm|mathbf|textbf|textrm|textup)\{)?[\s*]*+'
+  r'(?:\(([A-H])\)|([A-H])[.):：])(?=\}?(?:[\s$\\*]|\Z))'
+)
 
 # What a question counts or measures, as in `how many square feet`, `in minutes?`.
 _MEASURED = re.compile(
-  r'how (?:many|much) (?!in\b)((?:[a-z]+ ){0,3}[a-z]+)|\bin ((?:[a-z]+ ){0,3}[a-z]+)(?=[?.,])'
+  r'(?:how (?:many|much)|number of) (?!in\b)((?:[a-z]+ ){0,3}[a-z]+)'
+  r'|\bin ((?:[a-z]+ ){0,3}[a-z]+)(?=[?.,]|\Z)|(degree|radian) measure'
   r'|[多几]少?(?!时间)个?([一-鿿]{1,8})',
+  re.IGNORECASE,
+)
+# What a question counts, up to the words that say of what or when.
+_COUNT_ASKED = re.compile(
+  r'(?:how many|number of) ((?!(?:did|does|do|are|is|was|were|will|can|would|has|have|had)\b)'
+  r"[a-z'’-]+(?: (?!(?:did|does|do|are|is|was|were|will|can|could|would|should|must|has|have|had|in"
+  r"|on|at|for|to|than|if|when|that|who|which|there|they|he|she|it|left|remain)\b)[a-z'’-]+){0,5})",
   re.IGNORECASE,
 )
 # The same in Chinese, written behind a number.
@@ -47,6 +60,11 @@ _POINT_ASKED = re.compile(
   re.IGNORECASE,
 )
 _NAMED_TUPLE = re.compile(r'\(([a-zA-Z](?: ?, ?[a-zA-Z])+)\)')
+# A name alone, or of a function.
+_SINGLE_NAME = re.compile(r'(?<![A-Za-z\\{])(?:[A-Za-z]\([a-z]\)|[A-Za-z](?![A-Za-z(]))')
+_NO_RANGE_ASKED = re.compile('midpoint|coordinates|interval notation|坐标|区间表示', re.IGNORECASE)
+# Units of what is counted, whatever that is.
+_OF_ANYTHING = ('person', 'unit', '%')
 _AXES = ('x', 'y', 'z')
 # What is left to be filled in, behind what is asked for.
 _BLANK = re.compile(r'\$? ?(?:=|等于|的?值?为|是)? ?\$? ?(?:\\?_|（ *）|\( *\)|\?|？|多少)')
@@ -70,6 +88,34 @@ def asks_for(question: str, formula: str) -> bool:
   )
 
 
+def chosen(answer: str, question: str) -> str | None:
+  """Returns the C of `(C) Parabola`, '' if that is no option of the question.
+
+  None if an answer does not begin with a letter so.
+  """
+  found = _CHOSEN.match(answer)
+  if not found:
+    return None
+  letter = found[1] or found[2]
+  option = _text(answer[found.end() :])
+  if not option:
+    return letter
+  labels = re.finditer(rf'\({letter}\)|(?<![A-Za-z0-9]){letter}[.):：]', question)
+  said = (_text(question[label.end() :]) for label in labels)
+  is_option = any(re.match(rf'{re.escape(option)}(?!\w)', text) for text in said)
+  return letter if is_option else ''
+
+
+# Between words and formulas.
+_SPACE = re.compile(r'\$|~|\\(?=\s)')
+
+
+def _text(text: str) -> str:
+  """Returns letters, digits and signs of a text alone, words apart."""
+  bare = notation.TEXT.sub(r'\1', _SPACE.sub(' ', text)).strip('{}*').rstrip('.')
+  return notation.squeeze(' '.join(bare.split()).strip('}* '))
+
+
 def without_counted(answer: str, question: str) -> str:
   """Returns a number without what the question counts, as `48` of `48万元` and of `48 million`."""
   found = _BEHIND_NUMBER.search(answer)
@@ -81,6 +127,19 @@ def without_counted(answer: str, question: str) -> str:
   if multiple and re.search(rf'how many {multiple[2]}', question, re.IGNORECASE):
     return answer[: multiple.end(1)] + answer[multiple.end() :]
   return answer
+
+
+def is_offered(answer: str, question: str) -> bool:
+  """Returns whether a question has an answer in quotes, as one that may be entered."""
+  return re.search(rf'["“]{re.escape(answer)}[,.]?["”]', question) is not None
+
+
+def without_labels(answer: Structure, question: str) -> str | None:
+  """Returns 5, 7 for `a_1 = 5, a_2 = 7` if the question asks for these; None if not for all."""
+  items = answer.items if isinstance(answer, Collection | Blanks) else ()
+  sides = [item.sides for item in items if isinstance(item, Relation) and item.signs == ('=',)]
+  is_asked = all(asks_for(question, formula) for formula, _ in sides)
+  return ', '.join(value for _, value in sides) if len(sides) == len(items) and is_asked else None
 
 
 def as_tuple(answer: Structure, gold: Structure, question: str) -> Structure:
@@ -107,9 +166,27 @@ def as_tuple(answer: Structure, gold: Structure, question: str) -> Structure:
 
 
 def is_another_kind(answer: Structure, question: str) -> bool:
-  """Returns whether an answer is an inequality, and the question asks for a point."""
-  is_range = isinstance(answer, Bracketed) and answer.name is not None
-  return is_range and re.search('midpoint|coordinates|坐标', question, re.IGNORECASE) is not None
+  """Returns whether an answer is an inequality, and the question asks for a point or interval."""
+  parts = answer.items if isinstance(answer, Collection) else (answer,)
+  is_range = any(isinstance(part, Bracketed) and part.name is not None for part in parts)
+  return is_range and _NO_RANGE_ASKED.search(question) is not None
+
+
+def is_of_another_name(answer: Structure, question: str) -> bool:
+  """Returns whether an answer is given to a name of the question that is not what it asks for."""
+  if not isinstance(answer, Relation) or answer.signs != ('=',):
+    return False
+  label = answer.sides[0]
+  names = {name for name in _names_of(question) if structures.is_label(name)}
+  wanted = {name for name in names if asks_for(question, name)}
+  return bool(wanted) and notation.squeeze(label) in {*map(notation.squeeze, names - wanted)}
+
+
+def _names_of(question: str) -> set[str]:
+  """Returns the formulas of a question, the sides of its relations and the names in them."""
+  formulas = [notation.normalise(text) for text in notation.formulas(question)]
+  sides = {side.strip() for text in formulas for side in re.split('[=<>,]', text)}
+  return sides | {name for text in formulas for name in _SINGLE_NAME.findall(text)}
 
 
 def in_order(gold: Structure, question: str) -> Structure:
@@ -129,12 +206,20 @@ def is_in_another_unit(answer: Structure, gold: Structure, question: str) -> boo
       (quantities.Quantity(_, str(unit)) | Formula(_, str(unit))),
       (quantities.Quantity(_, None) | Formula(_, None)),
     ):
-      asked = _units_asked(question)
-      is_measured = (
-        quantities.is_measure(unit) and bool(asked) and _above(unit) not in set(map(_above, asked))
-      )
-      return is_measured and not (unit == '%' and _PERCENT.search(question))
+      if not quantities.is_measure(unit) or (unit == '%' and _PERCENT.search(question)):
+        return False
+      asked = set(map(_above, _units_asked(question)))
+      is_count = any(not _measures(words) for words in _COUNT_ASKED.findall(question))
+      return _above(unit) not in asked if asked else is_count and unit not in _OF_ANYTHING
   return False
+
+
+def _measures(words: str) -> bool:
+  """Returns whether one of some words is a unit of measurement."""
+  return any(
+    (unit := quantities.read_unit(f' {word}')) and quantities.is_measure(unit)
+    for word in words.split()
+  )
 
 
 def _above(unit: str) -> str:
@@ -159,30 +244,42 @@ def _units_asked(question: str) -> set[str]:
   return units
 
 
-def settle(answer: Structure, question: str, *, is_percentage: bool) -> Structure:
+def settle(answer: Structure, gold: Structure, question: str) -> Structure:
   """Returns an answer whose numbers have no unit that the question makes needless or another.
 
-  What the question counts is dropped, as the apples of `5 apples`. Per cent are dropped where the
-  question asks for them, and are a share, up to 1, where it does not speak of them at all.
+  What the question counts is dropped, as the apples of `5 apples`, unless the gold answer names it.
+  Where that is no percentage, per cent are dropped if the question asks for them, and are a share,
+  up to 1, if it does not speak of them at all.
 
   Args:
     answer: of which numbers, and those of lists and tuples, are looked at.
+    gold: the right answer.
     question: that was asked.
-    is_percentage: whether the gold answer is one, so that per cent are to be compared.
   """
+  is_percentage = isinstance(gold, quantities.Quantity | Formula) and gold.unit == '%'
   match answer:
     case quantities.Quantity(value, '%') if not is_percentage:
       if _PERCENT_ASKED.search(question):
-        return quantities.Quantity(value)
+        return dataclasses.replace(answer, unit=None)
       is_share = not _PERCENT.search(question) and abs(value) <= 100
-      return quantities.Quantity(value / Fraction(100)) if is_share else answer
+      return (
+        dataclasses.replace(answer, value=value / Fraction(100), unit=None) if is_share else answer
+      )
     case quantities.Quantity(_, str(unit)) | Formula(_, str(unit)):
-      is_counted = not quantities.is_measure(unit) and _names(question, unit)
+      is_named = isinstance(gold, quantities.Quantity | Formula) and gold.unit is not None
+      is_counted = not quantities.is_measure(unit) and not is_named and _counts(question, unit)
       return dataclasses.replace(answer, unit=None) if is_counted else answer
     case Bracketed(items=items) | Collection(items=items) | Blanks(items=items):
-      settled = tuple(settle(item, question, is_percentage=is_percentage) for item in items)
+      golds = gold.items if isinstance(gold, Bracketed | Collection | Blanks) else (gold,)
+      settled = tuple(settle(item, golds[0], question) for item in items)
       return dataclasses.replace(answer, items=settled)
   return answer
+
+
+def _counts(question: str, unit: str) -> bool:
+  """Returns whether a question counts what a unit says, or uses its words if it names no noun."""
+  phrases = _COUNT_ASKED.findall(question)
+  return any(_names(phrase, unit) for phrase in phrases) if phrases else _names(question, unit)
 
 
 def _names(question: str, unit: str) -> bool:

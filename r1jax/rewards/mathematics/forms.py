@@ -6,6 +6,7 @@ its own; never imported by the package.
 
 import itertools
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -13,8 +14,13 @@ import sympy
 from sympy.functions.elementary.trigonometric import TrigonometricFunction
 
 UNEVALUATED = (sympy.Integral, sympy.Sum, sympy.Product, sympy.Limit, sympy.Derivative)
-# What the parser works out at once, so that it has to be counted in the text.
-WORKED_OUT = (r'\binom', r'e^{\ln')
+# What the parser works out at once, so that it has to be counted in the text: binomials, powers to
+# a logarithm, and fractions of whole numbers that could be reduced.
+WORKED_OUT = re.compile(r'\\binom|\^\{ ?\\(?:ln|log|lg)(?![a-z])|\\exp *[({]* *\\(?:ln|log)')
+FRACTION = re.compile(
+  r'\\frac\{ ?-?([0-9]{1,18}) ?\}\{ ?-?([0-9]{1,18}) ?\}'
+  r'|(?<![0-9.^])([0-9]{1,18}) ?/ ?([0-9]{1,18})'
+)
 
 
 def form(formula: sympy.Expr) -> tuple:
@@ -81,7 +87,9 @@ def size(formula: sympy.Expr) -> int:
 
 def pending(text: str, formula: sympy.Expr) -> int:
   r"""Returns how much of a formula is left undone that takes no idea, as `3^2 + 4^2` or `x + x`."""
-  return sum(map(undone, parts(formula))) + sum(text.count(macro) for macro in WORKED_OUT)
+  left = sum(map(undone, parts(formula))) + len(WORKED_OUT.findall(text))
+  pairs = [[int(number) for number in match if number] for match in FRACTION.findall(text)]
+  return left + sum(math.gcd(*pair) > 1 or pair[1] == 1 for pair in pairs)
 
 
 def parts(formula: sympy.Expr) -> Iterator[sympy.Expr]:
@@ -202,6 +210,8 @@ def undone_product(node: sympy.Mul) -> int:
   every = factors(node)
   below = [factor for factor in every if is_reciprocal(factor)]
   above = [factor for factor in every if is_number(factor) and factor not in below]
+  # Of several fractions the parser writes some as one number.
+  fractions = [factor for factor in above if factor.is_Rational and not factor.is_Integer]
   # The parser writes 1/x as 1 times 1/x.
   if any(factor == 1 and is_inverse(after) for factor, after in itertools.pairwise(every)):
     above.remove(sympy.S.One)
@@ -213,7 +223,8 @@ def undone_product(node: sympy.Mul) -> int:
   groups = (
     len(above) - imaginary - above.count(sympy.S.NegativeOne),
     imaginary,
-    len(below),
+    len(below) + len(fractions),
+    sum(isinstance(factor, sympy.log) and not factor.free_symbols for factor in every),
     sum(map(is_root, every)),
     sum(bool(factor.is_Rational and factor < 0) for factor in every),
   )

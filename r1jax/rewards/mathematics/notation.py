@@ -26,7 +26,8 @@ TEXT = re.compile(r'\\text\{([^{}]*)\}')
 _WRAPPERS = re.compile(
   rf'{FORMULA.pattern}'
   r'|\\text\{([^{}]+)\}'
-  r'|\\(?:underline|fbox)\{((?:[^{}]|\{[^{}]*\})+)\}'
+  r'|\\(?:underline|fbox|boldsymbol|mathbf|bm)'
+  r'\{((?:[^{}]|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})+)\}'
   r'|\*\*([^*]+)\*\*'
   r'|(.*[^.。])[.。]',
   re.DOTALL,
@@ -64,21 +65,21 @@ _NOTHING = re.compile(
 _CHOICE = re.compile(r'(?:\\text\{ ?\([A-H]\) ?\}|\([A-H]\) ) ?(?=[^ ])')
 # `B)` and `B.`.
 _LETTERED = re.compile(r'([A-H])[).]')
-# The same before what the choice says.
-_CHOSEN = re.compile(
-  r'[\s$*]*+(?:\\(?:text|mathrm|mathbf|textbf|textrm|textup)\{)?[\s*]*+'
-  r'(?:\(([A-H])\)|([A-H])[.):：])(?=\}?(?:[\s$\\*]|\Z))'
-)
 # A condition in brackets behind a formula.
 _CONDITION = re.compile(r' ?\(([a-z] ?\\in ?[^()]+)\)$')
 # A set of numbers; after a sign of membership its letter may stand bare.
 _MEMBER = re.compile(r'\\in ?(?:\\mathbb ?\{?)?([NZQRC])\}?(?![A-Za-z])')
 # A name for all whole numbers, of a normalised text.
 _INTEGER = re.compile(r'(?<![A-Za-z\\])([a-zA-Z]) ?\\in ?\\mathbb\{Z\}')
+_LINE = re.compile(r'\\overline\{([A-Z]{2})\}')
 _CIRCLES = re.compile(r'([①-⑳]) ?(?=[①-⑳])')
+# Numbers of blanks, as in `①5；②10`.
+_NUMBERED = re.compile('[①-⑳] ?')
+_NUMBERED_LIST = re.compile('① ?[^①-⑳,;]+[;,] ?②')
 # `\,` between groups of digits is a separator of thousands and stays.
 _SPACE = re.compile(
-  r'(?<![0-9\\])\\,|(?<!\\)\\,(?![0-9]{3})|(?<!\\)\\[;:> ]|~|\\(?:q?quad|thinspace)(?![A-Za-z])'
+  r'(?<![0-9\\])\\,|(?<!\\)\\,(?![0-9]{3})|(?<!\\)\\[;:> ]'
+  r'|~|\\(?:q?quad|thinspace)(?![A-Za-z])'
 )
 _SYNONYMS = {
   r'[cdt]frac': r'\\frac',
@@ -101,6 +102,8 @@ _SYNONYMS = {
   'text(?:rm|bf|it|sf|tt|normal|up)|mbox|hbox|textnormal|operatorname': r'\\text',
 }  # fmt: skip
 _MACROS = [(re.compile(rf'\\(?:{name})(?![A-Za-z])'), to) for name, to in _SYNONYMS.items()]
+# A separator that is set as text.
+_SEPARATED = re.compile(r'\\text\{ ?([;,]) ?\}')
 _TEXT = re.compile(r'\\text\s++(?=\{)')
 _LETTER = re.compile(r'\\(?:math(?:rm|bf|it|sf|tt|normal)|boldsymbol|bm)\s*+\{\s*([A-Za-z])\s*\}')
 _UPRIGHT = re.compile(r'\\(?:mathrm|mathbf|mathit|mathsf|mathtt|mathnormal)(?![A-Za-z])')
@@ -141,12 +144,14 @@ def normalise(text: str) -> str:
   text = _UPRIGHT.sub(r'\\text', _LETTER.sub(r'\1', text))
   for macro, to in _MACROS:
     text = macro.sub(to, text)
+  text = _SEPARATED.sub(r'\1', text).replace('{:}', ':')
   text = _FUNCTION.sub(r'\\\1 ', _TEXT.sub(r'\\text', text))
   text = _ROOT_OF.sub(r'\\sqrt{\1}', _ROOT.sub(r'\\sqrt{\1}', _PI.sub(r'\\pi', text)))
   text = _CUBE_ROOT.sub(lambda m: rf'\sqrt[3]{{{m[1] or m[2]}}}', text)
   text = _UPRIGHT_I.sub('i', text)
   text = _CIRCLED.sub(lambda m: chr(ord('①') + int(m[1]) - 1), text)
   text = _MEMBER.sub(r'\\in \\mathbb{\1}', _CIRCLES.sub(r'\1,', text))
+  text = _NUMBERED.sub('', text) if _NUMBERED_LIST.match(text) else text
   text = _RAISED.sub(r'\1{\2}', text)
   text = _OVER.sub(r'\\frac{\1}{\2}', _OF_TWO.sub(_braced, text))
   text = _MIXED.sub(r'\1\\frac{\2}{\3}', text)
@@ -155,6 +160,12 @@ def normalise(text: str) -> str:
   text = trim(text[choice.end() :] if choice else text)
   text = text.removeprefix('=').lstrip()  # `= 5`, after what was asked for.
   return lettered[1] if (lettered := _LETTERED.fullmatch(text)) else text
+
+
+def without_line(text: str) -> str:
+  r"""Returns the CD of `\overline{CD}`."""
+  found = _LINE.fullmatch(text)
+  return found[1] if found else text
 
 
 def with_integer_of(answer: str, gold: str) -> str:
@@ -166,12 +177,6 @@ def with_integer_of(answer: str, gold: str) -> str:
   if re.search(rf'(?<![A-Za-z\\]){new}(?![A-Za-z])', answer):
     return answer
   return re.sub(rf'(?<![A-Za-z\\]){old}(?![A-Za-z])', new, answer)
-
-
-def chosen(text: str) -> str | None:
-  """Returns the letter of a choice that a text begins with, as in `(C) Parabola`."""
-  match = _CHOSEN.match(text)
-  return match and (match[1] or match[2])
 
 
 def trim(text: str) -> str:

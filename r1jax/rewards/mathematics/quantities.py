@@ -118,6 +118,7 @@ _PERCENT = re.compile(r' ?(?:%|per ?cent)')
 _WINDOW = 64
 # As in `12 (apples)`.
 _IN_BRACKETS = re.compile(r' ?(?:\\text\{ ?)?\(([^()]*)\)(?: ?\})?')
+_IN_DEGREES = re.compile(r'^\(([^()]*)\) ?(\^\{ ?\\circ ?\}|°)$')
 _POWER = re.compile(r'\^\{([23])\}$')
 # As in `miles per hour`, `hours a week`, `千米每小时`.
 _PER = re.compile('(?:^| )(?:per|an?) |每')
@@ -178,6 +179,7 @@ def read(text: str) -> Quantity | None:
     return Quantity(Fraction(f'{money[1]}.{money[2]}{money[3] or 0}'), '¥')
   if (ordinal := _ORDINAL.fullmatch(text)) and _ends(int(ordinal[1])) == ordinal[2]:
     return Quantity(Fraction(int(ordinal[1])))
+  text = _IN_DEGREES.sub(r'\1\2', text)
   sign, text = _sign(text)
   currency, text = _currency(text)
   if currency and not sign:
@@ -355,7 +357,7 @@ def _is_unit(word: str, marked: bool, apart: bool, is_raised: bool) -> bool:
     return (marked and word in _UNITS) or (apart and word in _LETTERS)
   if word in _UNITS or singular(word) in _UNITS:
     return True
-  return word.replace('-', '').isalpha() and apart and (marked or len(word) > 2)
+  return re.sub("[-'’]", '', word).isalpha() and apart and (marked or len(word) > 2)
 
 
 def singular(word: str) -> str:

@@ -46,8 +46,10 @@ _SIGNS = {
 }  # fmt: skip
 _TURNED = {'>': '<', r'\ge': r'\le'}
 _NAME = re.compile(
-  r"(?:[A-Za-z](?![A-Za-z])|\\(?:alpha|beta|gamma|delta|theta|lambda|mu|phi|omega))(?:_\{\w+\})?'*"
+  r"(?:[A-Za-z](?![A-Za-z])|\\(?:alpha|beta|gamma|delta|theta|lambda|mu|rho|sigma|tau|phi|varphi|psi|omega))(?:_\{\w+\})?'*"
 )
+# What an inequality may bound: a name, or a function of one.
+_VARIABLE = re.compile(rf'{_NAME.pattern}(?:\([a-z]\))?')
 _ARGUMENTS = r"\((?:[A-Za-z]|[0-9]{1,6})'?(?: ?[,|] ?(?:[A-Za-z]|[0-9]{1,6})'?){0,3}\)"
 # What a value is given to: `x`, `f(x)`, `f^{-1}(x)`, `AB`, `\angle ABC`, `|CD|`, `P(A|B)`,
 # `\text{area}`.
@@ -69,8 +71,9 @@ _LABEL = re.compile(
 _BUILDER = re.compile(rf'{_NAME.pattern}(?: *\\in *\\mathbb\{{R\}})? *[|:] *(.+)')
 _CONDITION = re.compile(r'[<>=]|\\(?:le|ge|ne|in|lt|gt)(?![A-Za-z])')
 _REALS = re.compile(
-  r'all real numbers|全体实数|(?:\\mathbb\{R\}|R(?= *\\(?:setminus|backslash)))'
-  r'(?: *(?:\\setminus|\\backslash|\\) *(\\\{.+\\\}))?'
+  r'(?:all real numbers|全体实数|\\mathbb\{R\}|R(?= *\\(?:setminus|backslash)))'
+  r'(?: *(?:\\setminus|\\backslash|\\) *(\\\{.+\\\})'
+  r'|,? *(?:except|besides|other than)(?: for)? +(?:x *= *)?(.+))?'
 )
 # A set of numbers that is no interval.
 _NUMBERS = re.compile(r'\\mathbb\{[NZQC]\}')
@@ -82,13 +85,14 @@ _NO = re.compile('[Nn][Oo]|[A-Z][a-z]')
 _THOUSANDS_OF = re.compile(r'(?<![0-9.,])([1-9][0-9]{0,2}(?:,[0-9]{3})+)(?=[A-Za-z\\])')
 _MATRIX = re.compile(
   r'(?P<times>.*?)\\begin\{(?P<kind>[pb]?matrix|array)\}(?:\{[lcr| ]+\})?(?P<rows>.*)'
-  r'\\end\{(?P=kind)\}'
+  r'\\end\{(?P=kind)\}(?P<transposed> *\^\{(?:T|\\top|\\mathsf\{T\})\})?'
 )
 # Between a number and a matrix.
 _TIMES = re.compile(r' *(?:\\cdot|\\times|\*)$')
 _CASES = re.compile(r'\\begin\{cases\}(.*)\\end\{cases\}')
 # Times of day, and ratios.
 _CLOCK = re.compile(r'[0-9]{1,4}(?:(?: ?: ?[0-9]{1,4})+(?: *[apAP]\.?[mM]\.?)?| *[apAP]\.?[mM]\.?)')
+_RATIO = re.compile(r'^([0-9]{1,9}) to ([0-9]{1,9})$')
 # In another base; its value would be that of the question.
 _NUMERAL = re.compile(
   r'\(?(-? ?[0-9][0-9A-Fa-f]*(?:\.[0-9A-Fa-f]+)?)\)?_\{(?:\\text\{)? *([0-9]+|[a-z]+) *\}?\}'
@@ -262,14 +266,14 @@ def _relation(text: str, outline: list[_Place], depth: int) -> Structure | None:
 def _interval(signs: list[str], sides: list[str], depth: int) -> Structure | None:
   r"""Reads `1 < x \le 2` and `x < 3` as the interval of x; None if it says something else."""
   if len(signs) == 1:
-    if _NAME.fullmatch(sides[0]):
+    if _VARIABLE.fullmatch(sides[0]):
       signs, sides = ['<', *signs], [r'-\infty', *sides]
     else:
       signs, sides = [*signs, '<'], [*sides, r'\infty']
   if len(sides) != 3:
     return None
   low, name, high = sides
-  if not _NAME.fullmatch(name) or mentions(low + ' ' + high, name):
+  if not _VARIABLE.fullmatch(name) or mentions(low + ' ' + high, name):
     return None
   items = (read(low, depth=depth + 1), read(high, depth=depth + 1))
   return Bracketed('(' if signs[0] == '<' else '[', items, ')' if signs[1] == '<' else ']', name)
@@ -296,12 +300,33 @@ def _all_but_these(parts: list[str], depth: int) -> Structure | None:
 
 def _reals(text: str, outline: list[_Place], depth: int) -> Structure | None:
   r"""Reads `\mathbb{R}`, and `\mathbb{R} \setminus \{1, 2\}`, as intervals."""
-  del outline
-  found = _REALS.fullmatch(text)
-  if not found:
+  found = _REALS.fullmatch(' '.join(notation.TEXT.sub(r' \1 ', text).split()))
+  if found and (found[1] or found[2]):
+    without = read(found[1] or found[2], depth=depth + 1)
+    if isinstance(without, quantities.Quantity):
+      without = Collection('set', (without,))
+    return ranges.between(without.items) if isinstance(without, Collection) else None
+  parts = _split(text, outline, (r'\setminus', r'\backslash'))
+  if not found and len(parts) == 2:
+    return _range_without(*(read(part, depth=depth + 1) for part in parts))
+  return ranges.between(()) if found else None
+
+
+def _range_without(whole: Structure, points: Structure) -> Structure | None:
+  r"""Returns `(0, 2] \setminus \{1\}` as a union of intervals; None for what is no interval."""
+  if not isinstance(whole, Bracketed) or not isinstance(points, Collection):
     return None
-  without = read(found[1], depth=depth + 1) if found[1] else Collection('set', ())
-  return ranges.between(without.items) if isinstance(without, Collection) else None
+  name = 'x'
+  others = ranges.between(points.items, name) if points.kind == 'set' else None
+  common = others and ranges.in_common([dataclasses.replace(whole, name=name), others])
+  if not isinstance(common, Collection):
+    return None
+  return Collection(
+    'union',
+    tuple(
+      dataclasses.replace(part, name=None) for part in common.items if isinstance(part, Bracketed)
+    ),
+  )
 
 
 def mentions(text: str, name: str) -> bool:
@@ -369,7 +394,10 @@ def _matrix(text: str, outline: list[_Place], depth: int) -> Structure | None:
       rows.append(entries)
   if not rows:
     return None
-  matrix = Matrix(tuple(rows))
+  is_even = len(set(map(len, rows))) == 1
+  if found['transposed'] and not is_even:
+    return None
+  matrix = Matrix(tuple(zip(*rows)) if found['transposed'] else tuple(rows))
   return _multiple(found['times'].strip(), matrix) if found['times'] else matrix
 
 
@@ -433,6 +461,7 @@ def _words(text: str) -> Words | None:
     base = numeral[2] if named is None else named.value
     return Words(f'{numeral[1]} in base {base}'.casefold())
   plain = ' '.join(notation.TEXT.sub(r' \1 ', text).split())
+  plain = _RATIO.sub(r'\1:\2', plain)
   if _NO.fullmatch(plain):
     return Words(plain.casefold())
   if _NOT_WORDS.search(plain) or not (_WORD.search(plain) or _CLOCK.fullmatch(plain)):
@@ -443,7 +472,7 @@ def _words(text: str) -> Words | None:
     return Words(plain) if plain.isalpha() else None
   plain = _ARTICLE.sub('', plain.casefold())
   plain = re.sub('^(no .*[a-z]{3})s$', r'\1', plain)  # No solutions, as no solution.
-  return Words(_DOT.sub('', plain).replace('’', "'").strip(' \'"“”,!?！？:'))
+  return Words(_DOT.sub('', plain).replace('’', "'").strip(' \'"“”,!！:'))
 
 
 def _formula(text: str) -> Formula:
@@ -459,4 +488,4 @@ def _formula(text: str) -> Formula:
 def _hour(time: re.Match[str]) -> str:
   """Returns a time of day in one spelling; whole hours without minutes."""
   minutes = '' if time[2] in (None, ':00') else time[2]
-  return f'{time[1]}{minutes} {time[3].lower()}m'
+  return f'{time[1].lstrip("0")}{minutes} {time[3].lower()}m'

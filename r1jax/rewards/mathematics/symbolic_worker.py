@@ -59,8 +59,9 @@ KNOWN = re.compile(
 )
 # The parser takes it for the imaginary unit; it stands for a name nobody uses.
 CAPITAL_I = re.compile(r'(\\[A-Za-z]+)|I')
-# The parser passes over the index of a number, and over degrees.
-DROPPED = re.compile('[0-9)]_')
+# The parser passes over the index of a number and over what is raised behind a bar, and adds
+# numbers that stand beside each other.
+DROPPED = re.compile(r'[0-9)|] *_|\| *\^|[0-9.] +[0-9.]')
 MIXED = re.compile(r'(?<![0-9.^_])([0-9]{1,9})\\frac\{([0-9]{1,9})\}\{([0-9]{1,9})\}')
 DEGREES = re.compile(
   r'(\\(?:sin|cos|tan|cot|sec|csc)(?:\^\{[0-9]\})?) ?\(?([0-9.]+|[A-Za-z])\^\{\\circ\}\)?'
@@ -85,7 +86,17 @@ def equal(answer: str, gold: str) -> bool:
     return False
   if is_longer(a, g) or forms.pending(answer, a) > forms.pending(gold, g):
     return False
+  if bare_degrees(answer) != bare_degrees(gold):
+    return False
   return forms.is_of_the_form(a, g) and same_value(a, g)
+
+
+def bare_degrees(text: str) -> int:
+  """Returns how many signs of degrees stand elsewhere than in an angle's function.
+
+  The parser passes over them.
+  """
+  return DEGREES.sub('', text).count(r'\circ')
 
 
 def is_longer(a: sympy.Expr, g: sympy.Expr) -> bool:
