@@ -443,7 +443,18 @@ def constrain_cache(cache: Any, *axes: str | None) -> Any:
     cache: stack name -> entry name -> array, its first axis the layers of the stack.
     axes: logical axes of the dimensions from behind the layers up to the tokens.
   """
+  return over_cache(constrain, cache, *axes)
+
+
+def over_cache(change: Callable[..., Any], cache: Any, *axes: str | None) -> Any:
+  """Returns a cache whose arrays are changed.
+
+  Args:
+    change: of an array and the logical axes of its dimensions.
+    cache: as in `constrain_cache`.
+    axes: as in `constrain_cache`.
+  """
   return {
-    stack: {name: constrain(array, None, *axes, *CACHE[name]) for name, array in entries.items()}
+    stack: {name: change(array, None, *axes, *CACHE[name]) for name, array in entries.items()}
     for stack, entries in cache.items()
   }

@@ -373,7 +373,7 @@ def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
   )
   state, _ = step(state, [batch])
   assert state.updates == 2
-  assert step._whole._cache_size() == 1
+  assert step.whole._cache_size() == 1
 
 
 def test_attention_in_blocks_on_a_mesh_equals_the_plain_on_one_device(on_mesh, monkeypatch):
@@ -443,7 +443,7 @@ def in_blocks(config, mesh):
   """The gradient of the step's loss, with the experts' work grouped in blocks."""
   step = step_of(config)
   params = sharding.place_parameters(host_params(config), mesh)
-  return jax.device_get(step._gradient(params, rl_batch.placed(host_batch(config), mesh)))
+  return jax.device_get(step.gradient(params, rl_batch.placed(host_batch(config), mesh)))
 
 
 def test_experts_in_blocks_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
@@ -509,17 +509,17 @@ def test_answers_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
   """Up to the first near tie, of which there are few; and their caches are split."""
   config, mesh = on_mesh
   expected = answers_on_one_device(config)
-  caches, segment = [], generation._segment
+  caches, segment = [], generation.segment
 
   def watch(model, params, batch, **options):
-    caches.append((batch.prefix.cache, batch.suffix.cache))
+    caches.append((batch.prefix.cache, batch.suffix.blocks))
     for keys, leaf in jax.tree.leaves_with_path(caches[-1]):
       heads = 'kv_heads' if keys[-1].key in ('key', 'value') else None
       parts = sharding.prompt_parts(mesh) * (sharding.num_parts(mesh, 'tensor') if heads else 1)
       assert leaf.addressable_shards[0].data.nbytes * parts <= leaf.nbytes, keys
     return segment(model, params, batch, **options)
 
-  monkeypatch.setattr(generation, '_segment', watch)
+  monkeypatch.setattr(generation, 'segment', watch)
   found = sample(config, sharding.place_parameters(host_params(config), mesh), mesh)
   assert len(caches) == 2
   num_near = 0

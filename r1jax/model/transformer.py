@@ -160,7 +160,7 @@ class Transformer(nn.Module):
       experts = name == 'expert_layers'
       layers = {
         'prefix': None if prefix is None else prefix.cache[name],
-        'suffix': None if suffix is None else suffix.cache[name],
+        'suffix': None if suffix is None else [block[name] for block in suffix.blocks],
         'chosen': chosen_NPGTQ if experts else None,
       }
       # Unrolled, the layers' caches would be split and joined again at every step of decoding.

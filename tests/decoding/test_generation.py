@@ -1,6 +1,9 @@
 import dataclasses
 import functools
+import itertools
 
+import hypothesis
+import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -176,12 +179,12 @@ def test_prompts_of_one_token_and_columns_of_padding():
 
 
 class Watch:
-  """Stands for `generation._segment` and notes the size of the batch and the tokens read."""
+  """Stands for `generation.segment` and notes the size of the batch and the tokens read."""
 
   def __init__(self, monkeypatch):
     self.shapes, self.read = [], []
-    self._segment = generation._segment
-    monkeypatch.setattr(generation, '_segment', self)
+    self._segment = generation.segment
+    monkeypatch.setattr(generation, 'segment', self)
 
   def __call__(self, model, params, batch, **options):
     self.shapes.append(batch.token_PG.shape)
@@ -189,7 +192,7 @@ class Watch:
     batch, drawn = self._segment(model, params, batch, **options)
     self.read.append(int(batch.suffix.length) - before)
     assert drawn.token_PGU.shape[:2] == self.shapes[-1]
-    for array in jax.tree.leaves(batch.suffix.cache):
+    for array in jax.tree.leaves(batch.suffix.blocks):
       assert array.shape[1:3] == self.shapes[-1]
     for array in jax.tree.leaves(batch.prefix.cache):
       assert array.shape[1] == self.shapes[-1][0]
@@ -249,14 +252,14 @@ def test_buckets_are_halves_rounded_up(number, largest, multiple, expected):
 
 def test_compaction_by_hand():
   live_PG = np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]], bool)
-  index_P, index_PG, new_PG = generation._compaction(live_PG, ALONE)
+  index_P, index_PG, new_PG = generation.compaction(live_PG, ALONE)
   np.testing.assert_array_equal(index_P, [0, 2])
   np.testing.assert_array_equal(index_PG, [[1, 3], [0, 1]])
   np.testing.assert_array_equal(new_PG, [[True, True], [True, False]])
-  whole, _, _ = generation._compaction(live_PG, Division(4, ((0, 1, 2, 3),)))
+  whole, _, _ = generation.compaction(live_PG, Division(4, ((0, 1, 2, 3),)))
   np.testing.assert_array_equal(whole, [0, 2, 1, 3])
   live_PG[1] = True
-  assert generation._compaction(live_PG, ALONE) is None
+  assert generation.compaction(live_PG, ALONE) is None
 
 
 def test_compaction_leaves_prompts_in_their_process():
@@ -264,10 +267,10 @@ def test_compaction_leaves_prompts_in_their_process():
   alive = [0, 1, 3, 4, 5]  # Three of rows 0-1 and 4-5, two of rows 2-3 and 6-7.
   live_P1 = np.isin(np.arange(8), alive)[:, None]
   division = Division(4, ((0, 2), (1, 3)))
-  assert generation._compaction(live_P1, division) is None
+  assert generation.compaction(live_P1, division) is None
   live_P1[[0, 4]] = False  # One in the first, two in the second: one prompt a device is enough.
   live_P1[6] = True
-  index_P, _, new_P1 = generation._compaction(live_P1, division)
+  index_P, _, new_P1 = generation.compaction(live_P1, division)
   np.testing.assert_array_equal(index_P, [1, 3, 5, 6])
   np.testing.assert_array_equal(new_P1[:, 0], True)
   first, second = division.by_block(4)
@@ -275,10 +278,45 @@ def test_compaction_leaves_prompts_in_their_process():
 
 
 def test_room_grows_by_segments_and_then_by_a_quarter():
-  sizes = [8]
-  while sizes[-1] < 200:
-    sizes.append(generation._next_capacity(sizes[-1], 8))
-  assert sizes == [8, 16, 24, 32, 40, 56, 72, 96, 120, 152, 192, 240]
+  """By a copy while both take no more than the whole, and then block by block."""
+  found = generation.rooms(8, 200)
+  sizes = [8, 16, 24, 32, 40, 56, 72, 96, 120, 152, 192, 200]
+  assert [sum(room) for room in found] == sizes
+  assert found[6:] == [(72,), (96,), (96, 24), (96, 24, 32), (96, 24, 32, 40), (96, 24, 32, 40, 8)]
+  assert generation.rooms(8, 5) == [(5,)]
+
+
+@hypothesis.given(st.integers(1, 600), st.integers(1, 40_000))
+def test_room_is_never_more_than_the_longest_answer_needs(segment_tokens, max_tokens):
+  found = generation.rooms(segment_tokens, max_tokens)
+  assert sum(found[-1]) == max_tokens and max(len(room) for room in found) <= 5
+  for before, after in itertools.pairwise(found):
+    kept = len(after) > len(before) and after[:-1] == before
+    assert kept or (len(after) == len(before) == 1 and sum(before + after) <= max_tokens)
+
+
+def test_memory_holds_no_more_of_a_suffix_than_the_longest_answer_needs(monkeypatch):
+  """Counted whenever there is new room, in bytes of what has the shape of a suffix's entries."""
+  with_room, counts = generation._with_room, []
+
+  def count():
+    return sum(array.nbytes for array in jax.live_arrays() if array.ndim == 6)
+
+  def watch(suffix, room):
+    made = with_room(suffix, room)
+    counts.append((room, count() - elsewhere))
+    return made
+
+  def draw_nothing(model, params, batch, *, tokens, **others):
+    return batch, generation._nothing_drawn(model, batch.token_PG.shape, tokens)
+
+  monkeypatch.setattr(generation, '_with_room', watch)
+  monkeypatch.setattr(generation, 'segment', draw_nothing)
+  elsewhere = count()
+  ask('gqa', segment_tokens=2)
+  rooms, sizes = zip(*counts)
+  assert list(rooms) == generation.rooms(2, MAX_TOKENS) and {1, 3} <= {len(room) for room in rooms}
+  assert max(sizes) == sizes[-1] == sizes[0] * MAX_TOKENS // 2
 
 
 @pytest.mark.parametrize('name', FAMILIES)
@@ -288,7 +326,7 @@ def test_prompt_work_does_not_grow_with_the_group(name):
   arguments = (subject(name).params, prompts)
 
   def start(group_size):
-    run = functools.partial(generation._start, model_of(name), group_size=group_size, capacity=8)
+    run = functools.partial(generation.start, model_of(name), group_size=group_size, room=(8,))
     return dot_operations(jax.make_jaxpr(run)(*arguments, jax.random.key(0)).jaxpr)
 
   encode = jax.make_jaxpr(functools.partial(encode_prompts, model_of(name)))
