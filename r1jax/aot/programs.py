@@ -115,9 +115,7 @@ class _Shapes:
 
   def of_answers(self, dtype: Any, *sizes: int) -> Any:
     """Returns an array with one number of each answer of a part, or of each of its tokens."""
-    return abstract(
-      jax.ShapeDtypeStruct((self.part, self.G, *sizes), dtype), self.mesh, 'prompts', 'samples'
-    )
+    return abstract(jax.ShapeDtypeStruct((self.part, self.G, *sizes), dtype), self.mesh, 'prompts')
 
   def experts(self) -> Experts | None:
     """Returns the choices that a part replays."""
@@ -250,7 +248,7 @@ def _batch(shapes: _Shapes, capacity: int) -> generation.Batch:
     placed,
     prefix=dataclasses.replace(
       abstract(batch.prefix, mesh, 'prompts'),
-      cache=cache(batch.prefix.cache, 'prompts', 'tokens'),
+      cache=cache(batch.prefix.cache, 'prompts', None),
     ),
     suffix=dataclasses.replace(
       abstract(batch.suffix, mesh), cache=cache(batch.suffix.cache, 'prompts', 'samples', None)

@@ -137,7 +137,7 @@ def generate(
     first = capacity
     if first == max_tokens or done_PG.all():
       break
-    plan = _compaction(~done_PG, divided)
+    plan = _compaction(~done_PG, divided, sharding.sample_parts(group_size))
     if plan is not None:
       index_P, index_PG, live_PG = plan
       batch = _take(batch, index_P, index_PG, live_PG)
@@ -197,7 +197,7 @@ def _start(
 
 def _split(batch: Batch) -> Batch:
   """Asks for a batch that is split over the mesh; without, new suffixes would be on all devices."""
-  prefix = constrain_cache(batch.prefix.cache, 'prompts', 'tokens')
+  prefix = constrain_cache(batch.prefix.cache, 'prompts', None)  # All samples see all of it.
   suffix = constrain_cache(batch.suffix.cache, 'prompts', 'samples', None)
   return dataclasses.replace(
     batch,
@@ -261,10 +261,10 @@ def _step(model, params, batch: Batch, sampler, stop_tokens) -> tuple[Batch, Dra
   )
   logits_PGV = call(model, params, 'unembed', out.hidden_PGTD[:, :, 0])
   number_PG = uniform(batch.key_PG, batch.suffix.length)
-  shape = number_PG.shape
-  choice = draw(logits_PGV.reshape(-1, logits_PGV.shape[-1]), number_PG.reshape(-1), sampler)
+  # Prompt by prompt: prompts and samples that a mesh splits make no rows that it could split.
+  choice = jax.vmap(functools.partial(draw, sampler=sampler))(logits_PGV, number_PG)
   live_PG = ~batch.done_PG
-  token_PG, logp_PG, margin_PG = (jnp.where(live_PG, value.reshape(shape), 0) for value in choice)
+  token_PG, logp_PG, margin_PG = (jnp.where(live_PG, value, 0) for value in choice)
   stopped_PG = jnp.isin(token_PG, jnp.array(stop_tokens, jnp.int32))
   experts = None
   if out.routing is not None:
@@ -291,10 +291,12 @@ def _bucket(number: int, largest: int, multiple: int = 1) -> int:
   return size
 
 
-def _compaction(live_PG: np.ndarray, divided: Division):
+def _compaction(live_PG: np.ndarray, divided: Division, sample_parts: int):
   """Plans a smaller batch: which prompts, which samples of each, which of those are alive.
 
-  Prompts stay in the block of their process, so that the one with most alive decides.
+  Prompts stay in the block of their process, so that the one with most alive decides. The number of
+  samples stays a multiple of the parts into which a mesh splits them: with fewer all would lie on
+  all of its devices.
 
   Returns:
     Indices `[P']`, `[P', G']` and the mask `[P', G']`; or None if it would not halve the batch.
@@ -305,13 +307,15 @@ def _compaction(live_PG: np.ndarray, divided: Division):
   most = max(int((alive_P[rows] > 0).sum()) for rows in blocks)
   kept = _bucket(most, P // len(blocks), divided.num_parts // len(blocks))
   num_prompts = kept * len(blocks)
-  num_samples = _bucket(int(alive_P.max()), G)
+  num_samples = _bucket(int(alive_P.max()), G, sample_parts)
   if num_prompts * num_samples * 2 > P * G:
     return None
   index_P = np.zeros(num_prompts, int)
   for old, new in zip(blocks, divided.by_block(num_prompts)):
     index_P[new] = old[np.argsort(alive_P[old] == 0, kind='stable')[:kept]]
-  index_PG = np.argsort(~live_PG[index_P], axis=1, kind='stable')[:, :num_samples]
+  index_PG = np.tile(np.arange(G), (num_prompts, 1))
+  if num_samples < G:
+    index_PG = np.argsort(~live_PG[index_P], axis=1, kind='stable')[:, :num_samples]
   return index_P, index_PG, np.take_along_axis(live_PG[index_P], index_PG, axis=1)
 
 
@@ -322,6 +326,8 @@ def _take(batch: Batch, index_P, index_PG, live_PG) -> Batch:
   def samples(array, axis):
     """Picks prompts at `axis` and each prompt's samples at `axis + 1`."""
     array = jnp.take(array, index_P, axis=axis)
+    if index_PG.shape[1] == array.shape[axis + 1]:
+      return array  # All of them, in their place.
     shape = [1] * array.ndim
     shape[axis : axis + 2] = index_PG.shape
     return jnp.take_along_axis(array, index_PG.reshape(shape), axis=axis + 1)
@@ -333,8 +339,8 @@ def _take(batch: Batch, index_P, index_PG, live_PG) -> Batch:
   suffix = Suffix(
     jax.tree.map(lambda array: samples(array, 1), batch.suffix.cache), batch.suffix.length
   )
-  key_PG = jnp.take_along_axis(batch.key_PG[index_P], index_PG, axis=1)
-  return _split(Batch(prefix, suffix, samples(batch.token_PG, 0), key_PG, ~live_PG))
+  token_PG, key_PG = samples(batch.token_PG, 0), samples(batch.key_PG, 0)
+  return _split(Batch(prefix, suffix, token_PG, key_PG, ~live_PG))
 
 
 _grow = jax.jit(grow, static_argnames='capacity')

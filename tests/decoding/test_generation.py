@@ -249,14 +249,18 @@ def test_buckets_are_halves_rounded_up(number, largest, multiple, expected):
 
 def test_compaction_by_hand():
   live_PG = np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]], bool)
-  index_P, index_PG, new_PG = generation._compaction(live_PG, ALONE)
+  index_P, index_PG, new_PG = generation._compaction(live_PG, ALONE, 1)
   np.testing.assert_array_equal(index_P, [0, 2])
   np.testing.assert_array_equal(index_PG, [[1, 3], [0, 1]])
   np.testing.assert_array_equal(new_PG, [[True, True], [True, False]])
-  whole, _, _ = generation._compaction(live_PG, Division(4, ((0, 1, 2, 3),)))
+  whole, _, _ = generation._compaction(live_PG, Division(4, ((0, 1, 2, 3),)), 1)
   np.testing.assert_array_equal(whole, [0, 2, 1, 3])
+  of_two, index_PG, new_PG = generation._compaction(live_PG, ALONE, 4)
+  np.testing.assert_array_equal(of_two, [0, 2])
+  np.testing.assert_array_equal(index_PG, [[0, 1, 2, 3]] * 2)  # On four devices, one each.
+  np.testing.assert_array_equal(new_PG, live_PG[[0, 2]])
   live_PG[1] = True
-  assert generation._compaction(live_PG, ALONE) is None
+  assert generation._compaction(live_PG, ALONE, 1) is None
 
 
 def test_compaction_leaves_prompts_in_their_process():
@@ -264,10 +268,10 @@ def test_compaction_leaves_prompts_in_their_process():
   alive = [0, 1, 3, 4, 5]  # Three of rows 0-1 and 4-5, two of rows 2-3 and 6-7.
   live_P1 = np.isin(np.arange(8), alive)[:, None]
   division = Division(4, ((0, 2), (1, 3)))
-  assert generation._compaction(live_P1, division) is None
+  assert generation._compaction(live_P1, division, 1) is None
   live_P1[[0, 4]] = False  # One in the first, two in the second: one prompt a device is enough.
   live_P1[6] = True
-  index_P, _, new_P1 = generation._compaction(live_P1, division)
+  index_P, _, new_P1 = generation._compaction(live_P1, division, 1)
   np.testing.assert_array_equal(index_P, [1, 3, 5, 6])
   np.testing.assert_array_equal(new_P1[:, 0], True)
   first, second = division.by_block(4)
