@@ -133,9 +133,7 @@ class _Shapes:
 
   def of_answers(self, dtype: Any, *sizes: int) -> Any:
     """Returns an array with one number of each answer of a part, or of each of its tokens."""
-    return abstract(
-      jax.ShapeDtypeStruct((self.part, self.G, *sizes), dtype), self.mesh, 'prompts', 'samples'
-    )
+    return abstract(jax.ShapeDtypeStruct((self.part, self.G, *sizes), dtype), self.mesh, 'prompts')
 
   def experts(self) -> Experts | None:
     """Returns the choices that a part replays."""
@@ -224,9 +222,10 @@ def _shrinking(shapes: _Shapes, platform: str) -> Iterator[Program]:
   """Yields what halves the batch before the last segment, if there is one and it can be halved."""
   whole = np.ones((shapes.P, shapes.G), bool)
   of_samples, of_prompts = whole.copy(), whole.copy()
-  of_samples[:, shapes.G // 2 :], of_prompts[shapes.P // 2 :] = False, False
+  of_samples[:, 1::2], of_prompts[1::2] = False, False
   halves = (of_samples, of_prompts)
-  plans = (generation.compaction(live_PG, sharding.division(shapes.mesh)) for live_PG in halves)
+  parts = (sharding.prompt_parts(shapes.mesh), sharding.sample_parts(shapes.G))
+  plans = (generation.compaction(live_PG, parts) for live_PG in halves)
   plan = next((plan for plan in plans if plan is not None), None)
   if plan is None or len(_rooms(shapes)) == 1:
     return
@@ -234,7 +233,9 @@ def _shrinking(shapes: _Shapes, platform: str) -> Iterator[Program]:
   arguments = {'cache': (batch.prefix, batch.suffix)}
   yield Program(
     'shrink batch',
-    functools.partial(_lower, functools.partial(generation.take, batch, *plan), platform),
+    functools.partial(
+      _lower, functools.partial(generation.take, batch, *plan, parts=parts), platform
+    ),
     arguments,
     shapes.beside(arguments),
     None,

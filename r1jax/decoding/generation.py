@@ -22,7 +22,6 @@ from jax.sharding import Mesh
 from r1jax import sharding
 from r1jax.decoding.prefill import encode_prompts, last_prompt_token
 from r1jax.decoding.sampling import Sampler, address, draw, uniform
-from r1jax.hosts import Division
 from r1jax.model.cache import Prefix, Suffix, append, empty_block, empty_suffix, grow
 from r1jax.model.transformer import Transformer, call
 from r1jax.sharding import constrain, constrain_cache, over_cache
@@ -108,6 +107,7 @@ def generate(
     if size < 1:
       raise ValueError(f'{name} is {size}; it must be at least 1')
   divided = sharding.division(mesh)
+  parts = (divided.num_parts, sharding.sample_parts(group_size))
   num_prompts = prompts.tokens_PS.shape[0]
   if num_prompts % divided.num_parts:
     raise ValueError(
@@ -140,10 +140,10 @@ def generate(
     first = sum(room)
     if first == max_tokens or done_PG.all():
       break
-    plan = compaction(~done_PG, divided)
+    plan = compaction(~done_PG, parts)
     if plan is not None:
       index_P, index_PG, live_PG = plan
-      batch = take(batch, index_P, index_PG, live_PG)
+      batch = take(batch, index_P, index_PG, live_PG, parts=parts)
       row_P = row_P[index_P]
       column_PG = np.take_along_axis(column_PG[index_P], index_PG, axis=1)
   if out.experts is not None:
@@ -244,7 +244,7 @@ def laid_out(batch: Batch, lay: Callable[..., Any] = constrain) -> Batch:
   prefix, suffix = batch.prefix, batch.suffix
   each = {name: getattr(batch, name) for name in ('token_PG', 'key_PG', 'done_PG')}
   return Batch(
-    Prefix(over_cache(lay, prefix.cache, 'prompts', 'tokens'), lay(prefix.length_P, 'prompts')),
+    Prefix(over_cache(lay, prefix.cache, 'prompts', None), lay(prefix.length_P, 'prompts')),
     Suffix(tuple(over_cache(lay, block, *_SUFFIX) for block in suffix.blocks), lay(suffix.length)),
     **{name: lay(array, 'prompts', 'samples') for name, array in each.items()},
   )
@@ -305,10 +305,10 @@ def _step(model, params, batch: Batch, sampler, stop_tokens) -> tuple[Batch, Dra
   )
   logits_PGV = call(model, params, 'unembed', out.hidden_PGTD[:, :, 0])
   number_PG = uniform(batch.key_PG, batch.suffix.length)
-  shape = number_PG.shape
-  choice = draw(logits_PGV.reshape(-1, logits_PGV.shape[-1]), number_PG.reshape(-1), sampler)
+  # Prompt by prompt: prompts and samples that a mesh splits make no rows that it could split.
+  choice = jax.vmap(functools.partial(draw, sampler=sampler))(logits_PGV, number_PG)
   live_PG = ~batch.done_PG
-  token_PG, logp_PG, margin_PG = (jnp.where(live_PG, value.reshape(shape), 0) for value in choice)
+  token_PG, logp_PG, margin_PG = (jnp.where(live_PG, value, 0) for value in choice)
   stopped_PG = jnp.isin(token_PG, jnp.array(stop_tokens, jnp.int32))
   experts = None
   if out.routing is not None:
@@ -324,61 +324,90 @@ def _step(model, params, batch: Batch, sampler, stop_tokens) -> tuple[Batch, Dra
   return batch, drawn
 
 
-def _bucket(number: int, largest: int, multiple: int = 1) -> int:
-  """Returns the smallest of `largest`, its half, quarter, ... that holds `number`.
-
-  Halves are rounded up to a multiple of `multiple`.
-  """
+def _bucket(number: int, largest: int) -> int:
+  """Returns the smallest of `largest`, its half, quarter, ... (rounded up) that holds `number`."""
   size = largest
-  while (half := -(-size // (2 * multiple)) * multiple) >= number and half < size:
+  while (half := -(-size // 2)) >= number and half < size:
     size = half
   return size
 
 
-def compaction(live_PG: np.ndarray, divided: Division):
+def compaction(live_PG: np.ndarray, parts: tuple[int, int]):
   """Plans a smaller batch: which prompts, which samples of each, which of those are alive.
 
-  Prompts stay in the block of their process, so that the one with most alive decides.
+  Prompts and samples stay on their devices, so that the one with most alive decides: what moved
+  would bring the caches of all devices to each.
+
+  Args:
+    live_PG: True where a sample is alive.
+    parts: into which a mesh splits prompts and samples.
 
   Returns:
     Indices `[P']`, `[P', G']` and the mask `[P', G']`; or None if it would not halve the batch.
   """
   P, G = live_PG.shape
-  alive_P = live_PG.sum(axis=1)
-  blocks = divided.by_block(P)
-  most = max(int((alive_P[rows] > 0).sum()) for rows in blocks)
-  kept = _bucket(most, P // len(blocks), divided.num_parts // len(blocks))
-  num_prompts = kept * len(blocks)
-  num_samples = _bucket(int(alive_P.max()), G)
-  if num_prompts * num_samples * 2 > P * G:
+  index_P = _kept(live_PG.max(axis=1)[None], parts[0])[0]
+  index_PG = _kept(live_PG[index_P], parts[1])
+  if index_PG.size * 2 > P * G:
     return None
-  index_P = np.zeros(num_prompts, int)
-  for old, new in zip(blocks, divided.by_block(num_prompts)):
-    index_P[new] = old[np.argsort(alive_P[old] == 0, kind='stable')[:kept]]
-  index_PG = np.argsort(~live_PG[index_P], axis=1, kind='stable')[:, :num_samples]
   return index_P, index_PG, np.take_along_axis(live_PG[index_P], index_PG, axis=1)
 
 
-@jax.jit
-def take(batch: Batch, index_P, index_PG, live_PG) -> Batch:
-  """Returns the batch of the chosen prompts and samples; those not alive are padding."""
+def _kept(live_BX: np.ndarray, num_parts: int) -> np.ndarray:
+  """Returns indices of a smaller X that has all that live; each of its equal parts keeps as many.
+
+  Letters: A parts.
+  """
+  live_BAX = live_BX.reshape(len(live_BX), num_parts, -1)
+  size = live_BAX.shape[-1]
+  count = _bucket(int(live_BAX.sum(axis=-1).max()), size)
+  index_BAX = np.broadcast_to(np.arange(size), live_BAX.shape)
+  if count < size:
+    index_BAX = np.argsort(~live_BAX, axis=-1, kind='stable')[:, :, :count]
+  return (index_BAX + size * np.arange(num_parts)[:, None]).reshape(len(live_BX), -1)
+
+
+@functools.partial(jax.jit, static_argnames='parts')
+def take(batch: Batch, index_P, index_PG, live_PG, *, parts: tuple[int, int]) -> Batch:
+  """Returns the batch that `compaction` plans; samples that are not alive are padding."""
+
+  def prompts(array, axis):
+    """Picks prompts at `axis`."""
+    return _taken(array, index_P[(None,) * axis], axis, parts[0])
 
   def samples(array, axis):
     """Picks prompts at `axis` and each prompt's samples at `axis + 1`."""
-    array = jnp.take(array, index_P, axis=axis)
-    shape = [1] * array.ndim
-    shape[axis : axis + 2] = index_PG.shape
-    return jnp.take_along_axis(array, index_PG.reshape(shape), axis=axis + 1)
+    return _taken(prompts(array, axis), index_PG[(None,) * axis], axis + 1, parts[1])
 
   prefix = Prefix(
-    jax.tree.map(lambda array: jnp.take(array, index_P, axis=1), batch.prefix.cache),
-    batch.prefix.length_P[index_P],
+    jax.tree.map(lambda array: prompts(array, 1), batch.prefix.cache),
+    prompts(batch.prefix.length_P, 0),
   )
   suffix = Suffix(
     jax.tree.map(lambda array: samples(array, 1), batch.suffix.blocks), batch.suffix.length
   )
-  key_PG = jnp.take_along_axis(batch.key_PG[index_P], index_PG, axis=1)
-  return laid_out(Batch(prefix, suffix, samples(batch.token_PG, 0), key_PG, ~live_PG))
+  token_PG, key_PG = samples(batch.token_PG, 0), samples(batch.key_PG, 0)
+  return laid_out(Batch(prefix, suffix, token_PG, key_PG, ~live_PG))
+
+
+def _taken(array: jax.Array, index: jax.Array, axis: int, num_parts: int) -> jax.Array:
+  """Returns what is at an index along an axis, whose equal parts each keep what is their own.
+
+  Args:
+    array: `[.., X, ...]`.
+    index: `[.., X']`, of which axes in front may be 1; in order of the parts.
+    axis: number of the axis X.
+    num_parts: that the axis has.
+  """
+  if index.shape[axis] == array.shape[axis]:
+    return array  # All of it, in its place.
+  front, rest = array.shape[:axis], array.shape[axis + 1 :]
+  split = array.reshape(*front, num_parts, -1, *rest)
+  within = (index % split.shape[axis + 1]).reshape(*index.shape[:axis], num_parts, -1)
+  found = jnp.take_along_axis(
+    split, within.reshape(*within.shape, *(1,) * len(rest)), axis=axis + 1
+  )
+  return found.reshape(*front, -1, *rest)
 
 
 @dataclasses.dataclass

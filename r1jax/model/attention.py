@@ -35,7 +35,7 @@ def attend(query_PGTHd: jax.Array, spans: list[Span], *, scale: float) -> jax.Ar
   TPUs by their kernel, unless tokens are split over a mesh.
   """
   if is_long(query_PGTHd.shape[2], sum(span.size for span in spans)):
-    kernel = for_tpu() and token_parts() == 1 and splash.takes(spans)
+    kernel = for_tpu() and token_parts(query_PGTHd.shape[1]) == 1 and splash.takes(spans)
     return (splash if kernel else blockwise).attend(query_PGTHd * scale, spans)
   return plain(query_PGTHd * scale, spans)
 

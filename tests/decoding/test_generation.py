@@ -24,9 +24,10 @@ from families import QUICK, V3_CONFIG, VOCABULARY, randomise, subject
 
 from r1jax.decoding import Sampler, generate, generation, scoring
 from r1jax.decoding.prefill import encode_prompts
+from r1jax.decoding.sampling import address
 from r1jax.decoding.scoring import length_mask, score
-from r1jax.hosts import ALONE, Division
 from r1jax.model import Transformer, call
+from r1jax.model.cache import Prefix, Suffix
 from r1jax.model.sizes import count_parameters
 
 FAMILIES = ['gqa', 'v3']
@@ -232,49 +233,68 @@ def test_decoding_ends_with_the_last_answer(monkeypatch):
 
 
 @pytest.mark.parametrize(
-  ('number', 'largest', 'multiple', 'expected'),
-  [
-    (8, 8, 1, 8),
-    (5, 8, 1, 8),
-    (4, 8, 1, 4),
-    (1, 8, 1, 1),
-    (3, 5, 1, 3),
-    (2, 5, 1, 2),
-    (1, 12, 4, 4),
-    (5, 12, 4, 8),
-    (8, 24, 8, 8),
-    (9, 24, 8, 16),
-  ],
+  ('number', 'largest', 'expected'),
+  [(8, 8, 8), (5, 8, 8), (4, 8, 4), (1, 8, 1), (3, 5, 3), (2, 5, 2), (0, 8, 1)],
 )
-def test_buckets_are_halves_rounded_up(number, largest, multiple, expected):
-  assert generation._bucket(number, largest, multiple) == expected
+def test_buckets_are_halves_rounded_up(number, largest, expected):
+  assert generation._bucket(number, largest) == expected
 
 
 def test_compaction_by_hand():
   live_PG = np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]], bool)
-  index_P, index_PG, new_PG = generation.compaction(live_PG, ALONE)
+  index_P, index_PG, new_PG = generation.compaction(live_PG, (1, 1))
   np.testing.assert_array_equal(index_P, [0, 2])
   np.testing.assert_array_equal(index_PG, [[1, 3], [0, 1]])
   np.testing.assert_array_equal(new_PG, [[True, True], [True, False]])
-  whole, _, _ = generation.compaction(live_PG, Division(4, ((0, 1, 2, 3),)))
-  np.testing.assert_array_equal(whole, [0, 2, 1, 3])
+  index_P, index_PG, new_PG = generation.compaction(live_PG, (4, 2))
+  np.testing.assert_array_equal(index_P, [0, 1, 2, 3])  # On four devices, one each.
+  np.testing.assert_array_equal(index_PG, [[1, 3], [0, 2], [0, 2], [0, 2]])
+  np.testing.assert_array_equal(new_PG, [[True, True], [False, False], [True, False], [False] * 2])
+  of_two, index_PG, new_PG = generation.compaction(live_PG, (1, 4))
+  np.testing.assert_array_equal(of_two, [0, 2])
+  np.testing.assert_array_equal(index_PG, [[0, 1, 2, 3]] * 2)
+  np.testing.assert_array_equal(new_PG, live_PG[[0, 2]])
   live_PG[1] = True
-  assert generation.compaction(live_PG, ALONE) is None
+  assert generation.compaction(live_PG, (1, 1)) is None
 
 
-def test_compaction_leaves_prompts_in_their_process():
-  """Two processes of two devices each, which do not follow each other: one of them decides."""
-  alive = [0, 1, 3, 4, 5]  # Three of rows 0-1 and 4-5, two of rows 2-3 and 6-7.
-  live_P1 = np.isin(np.arange(8), alive)[:, None]
-  division = Division(4, ((0, 2), (1, 3)))
-  assert generation.compaction(live_P1, division) is None
-  live_P1[[0, 4]] = False  # One in the first, two in the second: one prompt a device is enough.
-  live_P1[6] = True
-  index_P, _, new_P1 = generation.compaction(live_P1, division)
-  np.testing.assert_array_equal(index_P, [1, 3, 5, 6])
-  np.testing.assert_array_equal(new_P1[:, 0], True)
-  first, second = division.by_block(4)
-  assert set(index_P[first]) <= {0, 1, 4, 5} and set(index_P[second]) <= {2, 3, 6, 7}
+def test_compaction_leaves_prompts_on_their_devices():
+  """Rows 0-1, 2-3, 4-5 and 6-7: the device with most alive decides for all."""
+  live_P1 = np.isin(np.arange(8), [1, 2, 3, 4])[:, None]
+  assert generation.compaction(live_P1, (4, 1)) is None
+  live_P1[3] = False
+  index_P, _, new_P1 = generation.compaction(live_P1, (4, 1))
+  np.testing.assert_array_equal(index_P, [1, 2, 4, 6])
+  np.testing.assert_array_equal(new_P1[:, 0], [True, True, True, False])
+
+
+@pytest.mark.parametrize('parts', [(1, 1), (2, 1), (2, 2)])
+def test_a_smaller_batch_has_what_is_chosen(parts):
+  """Every array of it, picked by hand; parts change what is chosen alone."""
+  rng = np.random.default_rng(0)
+  suffix, prefix = rng.integers(9, size=(2, 4, 4, 3, 5)), rng.integers(9, size=(2, 4, 6, 5))
+  token_PG, length_P = rng.integers(9, size=(4, 4)), np.arange(4)
+  batch = generation.Batch(
+    Prefix({'dense_layers': {'latent': jnp.asarray(prefix)}}, jnp.asarray(length_P)),
+    Suffix(({'dense_layers': {'latent': jnp.asarray(suffix)}},), jnp.asarray(3)),
+    jnp.asarray(token_PG),
+    address(jax.random.key(0), jnp.arange(4)[:, None], jnp.arange(4)),
+    jnp.zeros((4, 4), bool),
+  )
+  live_PG = np.zeros((4, 4), bool)
+  live_PG[[1, 3], [2, 1]] = True
+  index_P, index_PG, new_PG = generation.compaction(live_PG, parts)
+  assert index_PG.shape == (parts[0] * (1 if parts[0] > 1 else 2), parts[1])
+  found = generation.take(batch, index_P, index_PG, new_PG, parts=parts)
+  rows = index_P[:, None]
+  np.testing.assert_array_equal(found.prefix.cache['dense_layers']['latent'], prefix[:, index_P])
+  np.testing.assert_array_equal(found.prefix.length_P, length_P[index_P])
+  (block,) = found.suffix.blocks
+  np.testing.assert_array_equal(block['dense_layers']['latent'], suffix[:, rows, index_PG])
+  np.testing.assert_array_equal(found.token_PG, token_PG[rows, index_PG])
+  assert (found.key_PG == batch.key_PG[rows, index_PG]).all()
+  np.testing.assert_array_equal(found.done_PG, ~live_PG[rows, index_PG])
+  assert found.suffix.length == 3
 
 
 def test_room_grows_by_segments_and_then_by_a_quarter():
