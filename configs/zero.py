@@ -47,7 +47,8 @@ def get_config(problems: str = 'world') -> ConfigDict:
     {
       'dtype': 'float32',  # Of computation. 'bfloat16' on accelerators.
       'param_dtype': 'float32',  # Of what is stored; 'bfloat16' for a base under rl.lora alone.
-      'remat': 'none',  # Or 'dots', 'full': keep less for the backward pass.
+      # Or what to keep for the backward pass: 'dots', 'attention', 'residual', 'full' (least).
+      'remat': 'none',
       'unroll': 4,  # Layers that are compiled one after the other; 1 for deep models.
     }
   )

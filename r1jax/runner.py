@@ -79,6 +79,7 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
           hosts.first(functools.partial(_claim, workdir, config, held))
           claimed = True
         _train(name, stage, policy, folder, stop, plan.export_dtype)
+        del policy, stage  # Or what was adapted would be there beside the next stage's model.
       else:
         _say(f'{name} is done: {folder}')
       title = plan.name if len(plan.stages) == 1 else f'{plan.name}: {name}'

@@ -5,7 +5,8 @@ family matches exactly one row of `PARAMETERS`, and every logical axis has a row
 
 Mesh axes: `data` copies parameters and splits the batch; `fsdp` splits both; `tensor` splits heads,
 feed-forward widths and the vocabulary; `expert` splits experts, and the batch elsewhere; `context`
-splits tokens, and parameters as `fsdp` does: where it is large, little else is left to do so.
+splits the samples of a group, or where these do not divide the tokens of each; and parameters as
+`fsdp` does: where it is large, little else is left to do so.
 """
 
 import dataclasses
@@ -70,7 +71,7 @@ MESH_AXES: dict[str, str | tuple[str, ...] | None] = {
   'experts': 'expert',
   'expert_mlp': 'tensor',
   'prompts': ('data', 'fsdp', 'expert'),
-  'samples': None,
+  'samples': 'context',
   'tokens': 'context',
 }
 
@@ -349,10 +350,23 @@ def _laid(tree: Any, mesh: Mesh, spec: PartitionSpec) -> Any:
   return _layer(mesh, spec)(tree)
 
 
-def token_parts() -> int:
-  """Returns into how many parts the mesh that one is inside of splits the tokens of a sequence."""
+def context_parts() -> int:
+  """Returns how many devices of the mesh that one is inside of share the answers to a prompt."""
   mesh = jax.sharding.get_abstract_mesh()
   return 1 if mesh.empty else mesh.shape.get('context', 1)
+
+
+def sample_parts(num_samples: int) -> int:
+  """Returns into how many parts the mesh that one is inside of splits the samples of a group.
+
+  Whole samples need nothing of each other, so that tokens are split where samples cannot be.
+  """
+  return context_parts() if num_samples % context_parts() == 0 else 1
+
+
+def token_parts(num_samples: int) -> int:
+  """Returns into how many parts the mesh splits the tokens of each of so many samples."""
+  return context_parts() // sample_parts(num_samples)
 
 
 def on_each_device(function: Callable, inputs: Sequence[tuple[jax.Array, tuple]]) -> jax.Array:
@@ -404,17 +418,20 @@ def fitting(
 ) -> PartitionSpec:
   """Returns where dimensions are split: by the axes that the mesh has, if they divide.
 
+  An axis of the mesh splits the first dimension that it can.
+
   Args:
     sizes: of the dimensions.
     axes: their logical axes.
     shape: of the mesh.
   """
-  spec = []
+  spec: list[tuple[str, ...] | None] = []
   for size, axis in zip(sizes, axes, strict=True):
     names = None if axis is None else MESH_AXES[axis]
     known = tuple(n for n in ((names,) if isinstance(names, str) else names or ()) if n in shape)
     parts = math.prod(shape[n] for n in known)
-    spec.append(known if known and size % parts == 0 else None)
+    taken = any(set(known) & set(other) for other in spec if other)
+    spec.append(known if known and not taken and size % parts == 0 else None)
   return PartitionSpec(*spec)
 
 
@@ -441,7 +458,18 @@ def constrain_cache(cache: Any, *axes: str | None) -> Any:
     cache: stack name -> entry name -> array, its first axis the layers of the stack.
     axes: logical axes of the dimensions from behind the layers up to the tokens.
   """
+  return over_cache(constrain, cache, *axes)
+
+
+def over_cache(change: Callable[..., Any], cache: Any, *axes: str | None) -> Any:
+  """Returns a cache whose arrays are changed.
+
+  Args:
+    change: of an array and the logical axes of its dimensions.
+    cache: as in `constrain_cache`.
+    axes: as in `constrain_cache`.
+  """
   return {
-    stack: {name: constrain(array, None, *axes, *CACHE[name]) for name, array in entries.items()}
+    stack: {name: change(array, None, *axes, *CACHE[name]) for name, array in entries.items()}
     for stack, entries in cache.items()
   }

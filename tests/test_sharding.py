@@ -15,9 +15,10 @@ from jax.sharding import PartitionSpec
 
 from r1jax import sharding
 from r1jax.algorithms import grpo, kl, measures, ratios, reductions, surrogate
+from r1jax.aot import hlo, programs
 from r1jax.decoding import Sampler, generate, generation
 from r1jax.decoding.scoring import score
-from r1jax.model import Transformer, attention, blockwise, experts, sizes, splash
+from r1jax.model import Transformer, attention, blockwise, experts, mla, sizes, splash
 from r1jax.model.spans import Seen, Span
 from r1jax.sharding import MeshShape
 from r1jax.stages import pretrain, rl_batch, rl_step
@@ -168,6 +169,19 @@ def test_what_splits_tokens_splits_parameters_too():
   assert found['attention']['out'].spec == PartitionSpec(None, None, None, both)
 
 
+@pytest.mark.parametrize(
+  ('sizes', 'spec'),
+  [
+    ((8, 4, 6), (('data', 'fsdp', 'expert'), ('context',), None)),
+    ((8, 3, 6), (('data', 'fsdp', 'expert'), None, ('context',))),
+    ((7, 1, 5), (None, None, None)),
+  ],
+)
+def test_whole_samples_are_split_rather_than_their_tokens(sizes, spec):
+  mesh = abstract_mesh(fsdp=4, context=2)
+  assert sharding.fitting(sizes, ('prompts', 'samples', 'tokens'), mesh.shape) == spec
+
+
 def test_constraints_are_nothing_on_one_device():
   x = jnp.ones((4, 2))
   assert sharding.constrain(x, 'prompts', 'samples') is x
@@ -208,8 +222,8 @@ def test_on_eight_devices():
     text=True,
   )
   assert run.returncode == 0, run.stdout + run.stderr
-  split_experts = sum(shape.expert > 1 for shape, _ in CASES.values())
-  expected = 4 * len(CASES) + split_experts + 2
+  split_experts = sum(shape.expert > 1 for shape, _, _ in CASES.values())
+  expected = 4 * len(CASES) + split_experts + 5
   assert f'{expected} passed' in run.stdout, run.stdout
 
 
@@ -226,25 +240,28 @@ EXPERTS = dataclasses.replace(
 # Both kinds of layers.
 STACKS = dataclasses.replace(EXPERTS, num_dense_layers=1)
 DENSE = dataclasses.replace(GQA_CONFIG, vocab_size=20)
+# With how many samples there are in a group: two are split along context, and of three the tokens.
 CASES = {
-  'data, fsdp, tensor': (MeshShape(data=2, fsdp=2, tensor=2), EXPERTS),
-  'fsdp, tensor, expert': (MeshShape(data=1, fsdp=2, tensor=2, expert=2), EXPERTS),
-  'fsdp, tensor, context': (MeshShape(data=1, fsdp=2, tensor=2, context=2), DENSE),
-  'data, expert, context': (MeshShape(data=2, expert=2, context=2), STACKS),
+  'data, fsdp, tensor': (MeshShape(data=2, fsdp=2, tensor=2), EXPERTS, 2),
+  'fsdp, tensor, expert': (MeshShape(data=1, fsdp=2, tensor=2, expert=2), EXPERTS, 2),
+  'fsdp, tensor, context': (MeshShape(data=1, fsdp=2, tensor=2, context=2), DENSE, 3),
+  'data, expert, context': (MeshShape(data=2, expert=2, context=2), STACKS, 2),
+  'data, expert, context of tokens': (MeshShape(data=2, expert=2, context=2), STACKS, 3),
 }
-P, G, T, S = 4, 2, 6, 5
+# A prompt's tokens but the last are an odd number.
+P, G, T, S = 4, 2, 6, 6
 STOP = (0, 5, 11)
 
 
 @pytest.fixture(scope='module', params=CASES)
 def on_mesh(request):
-  """A model's config and a mesh, in whose scope the test runs, as the runner does it."""
+  """A model's config, a mesh in whose scope the test runs, and how many samples a group has."""
   if jax.device_count() != NUM_DEVICES:
     pytest.skip('needs 8 devices: test_on_eight_devices runs it in an interpreter that has them')
-  shape, config = CASES[request.param]
+  shape, config, group = CASES[request.param]
   mesh = sharding.make_mesh(shape)
   with jax.set_mesh(mesh):
-    yield config, mesh
+    yield config, mesh, group
 
 
 @functools.cache
@@ -254,7 +271,7 @@ def host_params(config):
 
 def prompts():
   tokens_PS = np.random.default_rng(0).integers(20, size=(P, S)).astype(np.int32)
-  return Prompts(tokens_PS, np.array([5, 1, 3, 4], np.int32), np.arange(P, dtype=np.int32))
+  return Prompts(tokens_PS, np.array([6, 1, 3, 4], np.int32), np.arange(P, dtype=np.int32))
 
 
 def one_device():
@@ -263,16 +280,16 @@ def one_device():
 
 
 @functools.cache
-def host_batch(config):
+def host_batch(config, group=G):
   """Judged answers with the experts that the router chooses on one device."""
   rng = np.random.default_rng(1)
-  tokens_PGT = rng.integers(20, size=(P, G, T)).astype(np.int32)
-  length_PG = rng.integers(1, T + 1, size=(P, G)).astype(np.int32)
+  tokens_PGT = rng.integers(20, size=(P, group, T)).astype(np.int32)
+  length_PG = rng.integers(1, T + 1, size=(P, group)).astype(np.int32)
   program = jax.jit(functools.partial(score, Transformer(config)), static_argnames='temperature')
   scores = program(host_params(config), prompts(), tokens_PGT, length_PG, temperature=1.0)
   mask_PGT = np.arange(T) < length_PG[..., None]
   logp_PGT = np.asarray(scores.logp_PGT)
-  noise_PGT = rng.normal(size=(2, P, G, T)).astype(np.float32) * 0.5
+  noise_PGT = rng.normal(size=(2, P, group, T)).astype(np.float32) * 0.5
   experts = None
   if config.moe is not None:
     prefix_NPSQ = np.asarray(scores.prefix_routing.chosen_PGTQ[:, :, 0], np.int16)
@@ -283,7 +300,7 @@ def host_batch(config):
     length_PG=length_PG,
     old_logp_PGT=logp_PGT + noise_PGT[0],
     ref_logp_PGT=logp_PGT + noise_PGT[1],
-    advantage_PG=rng.normal(size=(P, G)).astype(np.float32),
+    advantage_PG=rng.normal(size=(P, group)).astype(np.float32),
     mask_PGT=mask_PGT,
     weight_PGT=np.asarray(reductions.sample_mean(jnp.asarray(mask_PGT))),
     experts=experts,
@@ -344,19 +361,19 @@ def assert_close(found, expected):
 
 
 @functools.cache
-def update_on_one_device(config):
+def update_on_one_device(config, group):
   """State and metrics after the first update."""
   with one_device():
-    batch = rl_batch.placed(host_batch(config), None)
+    batch = rl_batch.placed(host_batch(config, group), None)
     state = create(jax.tree.map(jnp.asarray, host_params(config)), OPTIMIZER)
     return jax.device_get(step_of(config)(state, [batch]))
 
 
 def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
   """Loss, metrics and gradients (as moments); the second update runs the same program."""
-  config, mesh = on_mesh
-  expected_state, expected_metrics = update_on_one_device(config)
-  step, batch = step_of(config), rl_batch.placed(host_batch(config), mesh)
+  config, mesh, group = on_mesh
+  expected_state, expected_metrics = update_on_one_device(config, group)
+  step, batch = step_of(config), rl_batch.placed(host_batch(config, group), mesh)
   state = create(sharding.place_parameters(host_params(config), mesh), OPTIMIZER)
   parts = assert_split(state.params, mesh)
   assert_split(state.optimizer, mesh)
@@ -373,33 +390,128 @@ def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
   )
   state, _ = step(state, [batch])
   assert state.updates == 2
-  assert step._whole._cache_size() == 1
+  assert step.whole._cache_size() == 1
 
 
 def test_attention_in_blocks_on_a_mesh_equals_the_plain_on_one_device(on_mesh, monkeypatch):
-  """Where tokens are split: metrics and gradients, of rows and blocks that are not all full."""
-  config, mesh = on_mesh
+  """Where answers are split: metrics and gradients, of rows and blocks that are not all full."""
+  config, mesh, group = on_mesh
   if mesh.shape['context'] == 1:
-    pytest.skip('tokens are not split')
-  expected_state, expected_metrics = update_on_one_device(config)
+    pytest.skip('answers are not split')
+  expected_state, expected_metrics = update_on_one_device(config, group)
   monkeypatch.setattr(attention, 'PLAIN_SCORES', 0)
   monkeypatch.setattr(blockwise, 'BLOCK', 2)
   calls, attend = [], blockwise.attend
   monkeypatch.setattr(blockwise, 'attend', lambda *args: calls.append(1) or attend(*args))
   state = create(sharding.place_parameters(host_params(config), mesh), OPTIMIZER)
-  state, metrics = step_of(config)(state, [rl_batch.placed(host_batch(config), mesh)])
+  state, metrics = step_of(config)(state, [rl_batch.placed(host_batch(config, group), mesh)])
   assert calls
   assert_close(measures.results(metrics), measures.results(expected_metrics))
   assert_close(jax.device_get(state.optimizer), expected_state.optimizer)
 
 
+def test_samples_of_a_mesh_attend_in_turn_as_on_one_device(on_mesh, monkeypatch):
+  """Four answers on two devices, two each: latents are expanded of one of each at a time."""
+  config, mesh, group = on_mesh
+  if mesh.shape['context'] == 1 or group % 2 or config is DENSE:
+    pytest.skip('one mesh, on which samples are split, is enough')
+  rng, heads = np.random.default_rng(4), 3
+  sizes = {'query': (P, 4, T, heads, 7), 'key_up': (5, heads, 4), 'value_up': (5, heads, 2)}
+  arrays = {name: rng.normal(size=size).astype(np.float32) for name, size in sizes.items()}
+  for name, tokens in (('prefix', (P, S)), ('own', (P, 4, T))):
+    widths = {'latent': 5, 'rope_key': 3}
+    arrays[name] = {
+      entry: rng.normal(size=(*tokens, width)).astype(np.float32) for entry, width in widths.items()
+    }
+
+  def loss(arrays):
+    expand = functools.partial(
+      mla._expanded_span, key_up_CHN=arrays['key_up'], value_up_CHO=arrays['value_up']
+    )
+    latents = [(arrays['prefix'], Seen(jnp.array([6, 1, 0, 4]))), (arrays['own'], Seen(None, True))]
+    out = mla._attend_expanded(arrays['query'], latents, expand, 0.5)
+    return jnp.sum(out * jnp.cos(jnp.arange(out.size)).reshape(out.shape)), out
+
+  gradient = jax.grad(loss, has_aux=True)
+  with one_device():
+    expected = jax.device_get(jax.jit(gradient)(arrays))
+  monkeypatch.setattr(attention, 'PLAIN_SCORES', 0)
+  monkeypatch.setattr(blockwise, 'BLOCK', 2)
+  shapes, attend = [], blockwise.attend
+  monkeypatch.setattr(
+    blockwise, 'attend', lambda *args: shapes.append(args[0].shape) or attend(*args)
+  )
+  assert_close(jax.device_get(jax.jit(gradient)(arrays)), expected)
+  assert {shape[1] for shape in shapes} == {2}
+
+
+def test_devices_of_a_mesh_share_encoding_and_decoding(on_mesh):
+  """All of them have a share of the prompts' tokens and of the samples of a group."""
+  config, mesh, _ = on_mesh
+  if mesh.shape['context'] == 1 or config is not DENSE:
+    pytest.skip('one mesh, along whose context is more than one device, is enough')
+  model = Transformer(config)
+  tokens = jax.ShapeDtypeStruct((P, 64), jnp.int32)
+  number = jax.ShapeDtypeStruct((P,), jnp.int32)
+  key = jax.eval_shape(lambda: jax.random.key(0))
+
+  def operations(mesh):
+    params = sharding.place_parameters(host_params(config), mesh)
+    given = sharding.abstract(Prompts(tokens, number, number), mesh, 'prompts')
+    start = generation.start.lower(model, params, given, key, group_size=4, room=(8,)).compile()
+    batch, _ = jax.tree.map(
+      lambda shape, placed: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=placed),
+      start.out_info,
+      start.output_shardings,
+    )
+    options = {'sampler': Sampler(), 'stop_tokens': STOP, 'tokens': 2}
+    decode = generation.segment.lower(model, params, batch, **options).compile()
+    return [hlo.cost(program.as_text()).operations for program in (start, decode)]
+
+  found = operations(mesh)
+  with one_device():
+    expected = operations(None)
+  for share, whole in zip(found, expected, strict=True):
+    assert whole / NUM_DEVICES <= share < 1.2 * whole / NUM_DEVICES
+
+
+def test_a_batch_shrinks_without_a_word_between_devices(on_mesh):
+  """Each picks among its own prompts and samples: caches are too large to go round."""
+  config, mesh, _ = on_mesh
+  if mesh.shape['context'] == 1 or config is not DENSE:
+    pytest.skip('one mesh, along whose context is more than one device, is enough')
+  parts = (sharding.prompt_parts(mesh), mesh.shape['context'])
+  assert min(parts) > 1
+  num_prompts, group = 2 * parts[0], 2 * parts[1]
+  number = jax.ShapeDtypeStruct((num_prompts,), jnp.int32)
+  given = Prompts(jax.ShapeDtypeStruct((num_prompts, 4), jnp.int32), number, number)
+  key = jax.eval_shape(lambda: jax.random.key(0))
+  batch, _ = jax.eval_shape(
+    functools.partial(generation.start, Transformer(config), group_size=group, room=(4, 4)),
+    shapes_of(config),
+    given,
+    key,
+  )
+  placed = generation.laid_out(batch, lambda array, *axes: sharding.abstract(array, mesh, *axes))
+  live_PG = np.arange(num_prompts * group).reshape(num_prompts, group) % 2 == 0
+  live_PG[::2] = False
+  sent = []
+  for own in (parts, (1, 1)):
+    plan = generation.compaction(live_PG, own)
+    assert plan[1].shape == (num_prompts // 2, group // 2)
+    program = generation.take.lower(placed, *plan, parts=own).compile()
+    sent.append(sum(hlo.cost(program.as_text()).collective_bytes.values()))
+  cache = programs.bytes_per_device(placed.suffix.blocks)
+  assert sent[0] < cache / 10 < cache < sent[1]  # Whether samples are alive, at the least.
+
+
 def test_devices_of_a_mesh_share_the_work_of_attention_evenly(on_mesh):
   """Their products are a part of each row's, and between rows nothing is sent."""
-  _, mesh = on_mesh
+  _, mesh, group = on_mesh
   if mesh.shape['context'] == 1 or mesh.shape['tensor'] == 1:
     pytest.skip('one mesh, on which tokens and heads are split, is enough')
-  query = jax.ShapeDtypeStruct((P, G, 4 * blockwise.BLOCK, 4, 8), jnp.float32)
-  key = jax.ShapeDtypeStruct((P, G, 4 * blockwise.BLOCK, 2, 8), jnp.float32)
+  query = jax.ShapeDtypeStruct((P, group, 4 * blockwise.BLOCK, 4, 8), jnp.float32)
+  key = jax.ShapeDtypeStruct((P, group, 4 * blockwise.BLOCK, 2, 8), jnp.float32)
 
   def loss(query, key):
     return jnp.sum(blockwise.attend(query, [Span(key, key, Seen(causal=True))]) ** 2)
@@ -407,7 +519,7 @@ def test_devices_of_a_mesh_share_the_work_of_attention_evenly(on_mesh):
   program = jax.jit(jax.grad(loss, argnums=(0, 1))).lower(query, key).compile().as_text()
   products = re.findall(rf'= f32\[([\d,]*),{blockwise.BLOCK}\]\S* dot\(', program)
   parts = sharding.prompt_parts(mesh), mesh.shape['tensor']
-  rows = P // parts[0] * G * (4 // parts[1]) * blockwise.BLOCK
+  rows = P // parts[0] * group * (4 // parts[1]) * blockwise.BLOCK
   assert max(math.prod(map(int, found.split(','))) for found in products) == rows
   loops = [part for part in program.split('\n\n') if ' dot(' in part]
   assert loops
@@ -417,8 +529,8 @@ def test_devices_of_a_mesh_share_the_work_of_attention_evenly(on_mesh):
 
 def test_a_kernel_on_a_mesh_equals_the_plain_attention(on_mesh, monkeypatch):
   """Splash attention, interpreted: each device takes its prompts and heads; with gradients."""
-  _, mesh = on_mesh
-  if mesh.shape['context'] > 1:
+  _, mesh, group = on_mesh
+  if mesh.shape['context'] > 1 and group % 2:
     pytest.skip('where tokens are split, attention is in blocks')
   monkeypatch.setattr(splash, 'BLOCK', 128)
   rng = np.random.default_rng(5)
@@ -443,11 +555,11 @@ def in_blocks(config, mesh):
   """The gradient of the step's loss, with the experts' work grouped in blocks."""
   step = step_of(config)
   params = sharding.place_parameters(host_params(config), mesh)
-  return jax.device_get(step._gradient(params, rl_batch.placed(host_batch(config), mesh)))
+  return jax.device_get(step.gradient(params, rl_batch.placed(host_batch(config), mesh)))
 
 
 def test_experts_in_blocks_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
-  config, mesh = on_mesh
+  config, mesh, _ = on_mesh
   if mesh.shape['expert'] == 1:
     pytest.skip('experts are not split')
   monkeypatch.setattr(experts, 'BLOCK_ROWS', (2, 4))
@@ -475,8 +587,8 @@ def pretraining_gradient(config, mesh):
 
 
 def test_multi_token_prediction_on_a_mesh_equals_one_device(on_mesh):
-  config, mesh = on_mesh
-  if config is not STACKS:
+  config, mesh, group = on_mesh
+  if config is not STACKS or group != 3:
     pytest.skip('one mesh, on which tokens are split, is enough')
   config = dataclasses.replace(config, num_mtp=1)
   found = pretraining_gradient(config, mesh)
@@ -484,12 +596,12 @@ def test_multi_token_prediction_on_a_mesh_equals_one_device(on_mesh):
     assert_close(found, pretraining_gradient(config, None))
 
 
-def sample(config, params, mesh):
+def sample(config, group, params, mesh):
   return generate(
     Transformer(config),
     params,
     sharding.place(prompts(), mesh),
-    group_size=G,
+    group_size=group,
     max_tokens=T,
     sampler=Sampler(),
     stop_tokens=STOP,
@@ -500,27 +612,29 @@ def sample(config, params, mesh):
 
 
 @functools.cache
-def answers_on_one_device(config):
+def answers_on_one_device(config, group):
   with one_device():
-    return sample(config, host_params(config), None)
+    return sample(config, group, host_params(config), None)
 
 
 def test_answers_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
   """Up to the first near tie, of which there are few; and their caches are split."""
-  config, mesh = on_mesh
-  expected = answers_on_one_device(config)
-  caches, segment = [], generation._segment
+  config, mesh, group = on_mesh
+  expected = answers_on_one_device(config, group)
+  caches, segment = [], generation.segment
 
   def watch(model, params, batch, **options):
-    caches.append((batch.prefix.cache, batch.suffix.cache))
+    caches.append((batch.prefix.cache, batch.suffix.blocks))
     for keys, leaf in jax.tree.leaves_with_path(caches[-1]):
       heads = 'kv_heads' if keys[-1].key in ('key', 'value') else None
       parts = sharding.prompt_parts(mesh) * (sharding.num_parts(mesh, 'tensor') if heads else 1)
+      of_suffix = keys[0].idx == 1
+      parts *= sharding.sample_parts(group) if of_suffix else 1
       assert leaf.addressable_shards[0].data.nbytes * parts <= leaf.nbytes, keys
     return segment(model, params, batch, **options)
 
-  monkeypatch.setattr(generation, '_segment', watch)
-  found = sample(config, sharding.place_parameters(host_params(config), mesh), mesh)
+  monkeypatch.setattr(generation, 'segment', watch)
+  found = sample(config, group, sharding.place_parameters(host_params(config), mesh), mesh)
   assert len(caches) == 2
   num_near = 0
   for index in np.ndindex(expected.length_PG.shape):
@@ -541,7 +655,7 @@ def test_answers_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
 
 
 def test_a_batch_that_a_mesh_cannot_split_is_refused(on_mesh):
-  _, mesh = on_mesh
+  _, mesh, _ = on_mesh
   message = (
     f'3 prompts .* cannot be split into {sharding.prompt_parts(mesh)} parts over the mesh axes '
     'data, fsdp, expert: change config.mesh, or'

@@ -90,11 +90,11 @@ _IDLE = re.compile(
 
 # Kernels that multiply rows with the matrices of their groups: XLA's, and those of JAX's megablox.
 _RAGGED = re.compile(r'op_name="[^"]*(?:ragged[-_]dot|jit\(t?gmm\))')
-# Kernels of splash attention, forward and by the queries and the keys.
-_SPLASH = re.compile(r'splash_mha_(fwd|dq|dkv)')
+# Kernels of splash attention, forward and of the derivative.
+_SPLASH = re.compile(r'splash_mqa_(fwd|dkv)')
 # Products in them, as multiples of the widths of key and value: scores and mix; scores again, those
-# of the gradient, and its mix with keys; the same and the mix with queries and with the gradient.
-_SPLASH_PRODUCTS = {'fwd': (1, 1), 'dq': (2, 1), 'dkv': (2, 2)}
+# of the gradient, and its mix with keys, with queries and with the gradient.
+_SPLASH_PRODUCTS = {'fwd': (1, 1), 'dkv': (3, 2)}
 # What `model.dispatch` says of work that depends on data.
 _EXPECTED = re.compile(r'\bexpected_(rows|trips)_(\d+)')
 

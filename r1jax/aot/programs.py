@@ -1,9 +1,12 @@
 """The programs of a step of reinforcement learning, from shapes alone: what a run would compile.
 
 They are functions that a run calls, at the largest shapes that it can meet: prompts and answers as
-long as allowed, and the last segment of decoding, with nobody done. Left out is what moves arrays
-between them: while a cache grows or shrinks the old one is there too, and so are the inputs of the
-other microbatches during the update.
+long as allowed, and the last segment of decoding, with nobody done; before it, half of the samples
+leave. Beside the arguments of a program stands what else a run has on the devices then: what is
+trained, its moments, the base, the reference, the sum of gradients, the next microbatch. The rest
+of a rollout is on hosts, and a cache that grows takes no more than at its full length
+(`generation.rooms`): so a run fits where all of these do. Left out are its evaluations, whose
+batches are as large as those of a step.
 """
 
 import dataclasses
@@ -14,6 +17,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from r1jax import sharding
 from r1jax.decoding import generation
@@ -54,14 +58,17 @@ class Work:
     group_size: answers to each.
     prompt_tokens: read of each prompt.
     answer_tokens: read of each answer.
-    passes: 1 forward, 3 with the backward pass.
+    backward: True with the gradient.
+    adapter_weights: trained ones that a token is multiplied with, beside a base whose weights need
+      no gradient; None if all weights are trained.
   """
 
   prompts: int
   group_size: int
   prompt_tokens: int
   answer_tokens: int
-  passes: int
+  backward: bool
+  adapter_weights: int | None
 
 
 def of_step(learning: Reinforcement, params: Any, *, platform: str) -> Iterator[Program]:
@@ -74,6 +81,7 @@ def of_step(learning: Reinforcement, params: Any, *, platform: str) -> Iterator[
   """
   shapes = _Shapes(learning, params)
   yield _encoding(shapes, platform)
+  yield from _shrinking(shapes, platform)
   yield _decoding(shapes, platform)
   if learning.use_reference:
     yield _scoring(shapes, platform)
@@ -102,10 +110,20 @@ class _Shapes:
     self.state = _like_parameters(state, trained, self.mesh)
     # As in `stages.rl`: the base is the reference, or what began is copied.
     self.reference = params
+    self.adapter_weights = None
+    if base is not None:
+      self.adapter_weights = lora.count_active(trained, self.model.config)
     ask = learning.answering
     self.G, self.S, self.T = ask.group_size, ask.max_prompt_tokens, ask.max_completion_tokens
     self.P = self.settings.prompts_per_step
     self.part = self.P // (self.settings.num_minibatches * self.settings.num_microbatches)
+
+  def work(
+    self, prompts: int, answer_tokens: int, *, backward: bool = False, adapted: bool = True
+  ) -> Work:
+    """Returns a pass over the longest prompts, and so many tokens of their answers."""
+    weights = self.adapter_weights if adapted else None
+    return Work(prompts, self.G, self.S - 1, answer_tokens, backward, weights)
 
   def prompts(self, count: int) -> Prompts:
     """Returns prompts as long as allowed."""
@@ -115,9 +133,7 @@ class _Shapes:
 
   def of_answers(self, dtype: Any, *sizes: int) -> Any:
     """Returns an array with one number of each answer of a part, or of each of its tokens."""
-    return abstract(
-      jax.ShapeDtypeStruct((self.part, self.G, *sizes), dtype), self.mesh, 'prompts', 'samples'
-    )
+    return abstract(jax.ShapeDtypeStruct((self.part, self.G, *sizes), dtype), self.mesh, 'prompts')
 
   def experts(self) -> Experts | None:
     """Returns the choices that a part replays."""
@@ -180,13 +196,13 @@ def _encoding(shapes: _Shapes, platform: str) -> Program:
   ask = shapes.learning.answering
   key = abstract(jax.eval_shape(lambda: jax.random.key(0)), shapes.mesh)
   call = functools.partial(
-    generation._start,
+    generation.start,
     shapes.model,
     shapes.policy,
     shapes.prompts(shapes.P),
     key,
     group_size=shapes.G,
-    capacity=min(ask.segment_tokens, shapes.T),
+    room=_rooms(shapes)[0],
     prompt_chunk_tokens=ask.prompt_chunk_tokens,
   )
   return Program(
@@ -194,26 +210,50 @@ def _encoding(shapes: _Shapes, platform: str) -> Program:
     functools.partial(_lower, call, platform),
     shapes.policies,
     shapes.beside(shapes.policies),
-    Work(shapes.P, shapes.G, shapes.S - 1, 0, 1),
+    shapes.work(shapes.P, 0),
+  )
+
+
+def _rooms(shapes: _Shapes) -> list[tuple[int, ...]]:
+  return generation.rooms(shapes.learning.answering.segment_tokens, shapes.T)
+
+
+def _shrinking(shapes: _Shapes, platform: str) -> Iterator[Program]:
+  """Yields what halves the batch before the last segment, if there is one and it can be halved."""
+  whole = np.ones((shapes.P, shapes.G), bool)
+  of_samples, of_prompts = whole.copy(), whole.copy()
+  of_samples[:, 1::2], of_prompts[1::2] = False, False
+  halves = (of_samples, of_prompts)
+  parts = (sharding.prompt_parts(shapes.mesh), sharding.sample_parts(shapes.G))
+  plans = (generation.compaction(live_PG, parts) for live_PG in halves)
+  plan = next((plan for plan in plans if plan is not None), None)
+  if plan is None or len(_rooms(shapes)) == 1:
+    return
+  batch = _batch(shapes, _rooms(shapes)[-2])
+  arguments = {'cache': (batch.prefix, batch.suffix)}
+  yield Program(
+    'shrink batch',
+    functools.partial(
+      _lower, functools.partial(generation.take, batch, *plan, parts=parts), platform
+    ),
+    arguments,
+    shapes.beside(arguments),
+    None,
   )
 
 
 def _decoding(shapes: _Shapes, platform: str) -> Program:
   """Returns the last segment of decoding, for which the cache is largest."""
-  ask = shapes.learning.answering
-  first, capacity = 0, min(ask.segment_tokens, shapes.T)
-  while capacity < shapes.T:
-    room = generation._next_capacity(capacity, ask.segment_tokens)
-    first, capacity = capacity, min(room, shapes.T)
-  batch = _batch(shapes, capacity)
+  ask, rooms = shapes.learning.answering, _rooms(shapes)
+  batch = _batch(shapes, rooms[-1])
   call = functools.partial(
-    generation._segment,
+    generation.segment,
     shapes.model,
     shapes.policy,
     batch,
     sampler=ask.sampler,
     stop_tokens=_STOP_TOKENS,
-    tokens=capacity - first,
+    tokens=sum(rooms[-1]) - sum(sum(room) for room in rooms[-2:-1]),
   )
   arguments = shapes.policies | {'cache': (batch.prefix, batch.suffix)}
   return Program(
@@ -225,69 +265,49 @@ def _decoding(shapes: _Shapes, platform: str) -> Program:
   )
 
 
-def _batch(shapes: _Shapes, capacity: int) -> generation.Batch:
-  """Returns the batch of the last segment, as it lies on the mesh."""
-  start = functools.partial(generation._start, shapes.model, group_size=shapes.G, capacity=capacity)
+def _batch(shapes: _Shapes, room: tuple[int, ...]) -> generation.Batch:
+  """Returns a batch with such a suffix, as it lies on the mesh."""
+  start = functools.partial(generation.start, shapes.model, group_size=shapes.G, room=room)
   batch, _ = jax.eval_shape(
     lambda policy, prompts, key: start(policy, prompts, key),
     shapes.policy,
     shapes.prompts(shapes.P),
     jax.eval_shape(lambda: jax.random.key(0)),
   )
-  mesh = shapes.mesh
-
-  def cache(entries: Any, *axes: str | None) -> Any:
-    return {
-      stack: {
-        name: abstract(array, mesh, None, *axes, *sharding.CACHE[name])
-        for name, array in of_stack.items()
-      }
-      for stack, of_stack in entries.items()
-    }
-
-  placed = abstract(batch, mesh, 'prompts', 'samples')
-  return dataclasses.replace(
-    placed,
-    prefix=dataclasses.replace(
-      abstract(batch.prefix, mesh, 'prompts'),
-      cache=cache(batch.prefix.cache, 'prompts', 'tokens'),
-    ),
-    suffix=dataclasses.replace(
-      abstract(batch.suffix, mesh), cache=cache(batch.suffix.cache, 'prompts', 'samples', None)
-    ),
-  )
+  return generation.laid_out(batch, lambda array, *axes: abstract(array, shapes.mesh, *axes))
 
 
 def _scoring(shapes: _Shapes, platform: str) -> Program:
   """Returns what scores a part under the reference."""
+  part = _part(shapes)
+  asked = (part.prompts, part.tokens_PGT, part.length_PG)
   call = functools.partial(
-    rl_step._reference_score,
+    rl_step.reference_score,
     shapes.model,
     shapes.reference,
-    shapes.prompts(shapes.part),
-    shapes.of_answers(jnp.int32, shapes.T),
-    shapes.of_answers(jnp.int32),
+    *asked,
     temperature=shapes.learning.answering.sampler.temperature,
     chunk_tokens=shapes.settings.chunk_tokens,
   )
   kind = 'reference' if shapes.base is None else 'base'
-  arguments = {kind: shapes.reference}
+  arguments = {kind: shapes.reference, 'microbatch': asked}
   return Program(
     'score',
     functools.partial(_lower, call, platform),
     arguments,
     shapes.beside(arguments),
-    Work(shapes.part, shapes.G, shapes.S - 1, shapes.T, 1),
+    shapes.work(shapes.part, shapes.T, adapted=False),
   )
 
 
 def _update(shapes: _Shapes, platform: str) -> Iterator[Program]:
   """Yields the gradient of a microbatch and the optimiser's step, or both in one."""
-  step, state, part = shapes.learning.update, shapes.state, (shapes.base, _part(shapes))
-  work = Work(shapes.part, shapes.G, shapes.S - 1, shapes.T, 3)
+  step, state, batch = shapes.learning.update, shapes.state, _part(shapes)
+  part, of_part = (shapes.base, batch), shapes.policies | {'microbatch': batch}
+  work = shapes.work(shapes.part, shapes.T, backward=True)
   if shapes.settings.num_microbatches == 1:
-    call = functools.partial(step._whole, state, part)
-    arguments = shapes.policies | {'moments': state.optimizer}
+    call = functools.partial(step.whole, state, part)
+    arguments = of_part | {'moments': state.optimizer}
     yield Program(
       'update',
       functools.partial(_lower, call, platform),
@@ -299,17 +319,17 @@ def _update(shapes: _Shapes, platform: str) -> Iterator[Program]:
   sums = {'sum of gradients': state.params}
   yield Program(
     'gradient',
-    functools.partial(_lower, functools.partial(step._gradient, state.params, part), platform),
-    shapes.policies,
-    shapes.beside(shapes.policies) | sums,
+    functools.partial(_lower, functools.partial(step.gradient, state.params, part), platform),
+    of_part,
+    shapes.beside(of_part) | sums | {'next microbatch': batch},
     work,
   )
-  value, report, _ = jax.eval_shape(step._gradient, state.params, part)
+  value, report, _ = jax.eval_shape(step.gradient, state.params, part)
   total = (*abstract((value, report), shapes.mesh), state.params)
   arguments = {'parameters': state.params, 'moments': state.optimizer} | sums
   yield Program(
     'update',
-    functools.partial(_lower, functools.partial(step._update, state, total), platform),
+    functools.partial(_lower, functools.partial(step.update, state, total), platform),
     arguments,
     shapes.beside(arguments),
     None,

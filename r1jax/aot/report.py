@@ -20,6 +20,7 @@ GIB, MIB = 1 << 30, 1 << 20
 # What takes less memory, by program.
 HELP = {
   'encode prompts': 'fewer rl.settings.prompts_per_step, or shorter rl.task.max_prompt_tokens',
+  'shrink batch': 'fewer rl.settings.prompts_per_step, or rl.sampling.group_size',
   'decode': 'fewer rl.settings.prompts_per_step, or shorter rl.sampling.max_completion_tokens',
   'score': 'more rl.settings.num_microbatches, or fewer rl.settings.chunk_tokens',
   'gradient': "more rl.settings.num_microbatches, model.remat 'full', rl.settings.chunk_tokens",
@@ -40,6 +41,7 @@ class Compiled:
       no pass of the model over given tokens.
     seconds: that compilation took.
     fault: why it does not fit, in the compiler's words; or ''.
+    beside_bytes: of what is on a device and none of its own: the compiler does not know of it.
   """
 
   name: str
@@ -48,6 +50,7 @@ class Compiled:
   model_operations: float | None
   seconds: float
   fault: str = ''
+  beside_bytes: int = 0
 
   @property
   def total_bytes(self) -> int:
@@ -80,16 +83,17 @@ def _compile(program: programs.Program, config: ModelConfig, num_devices: int) -
   operations = None
   if program.work is not None:
     operations = model_operations(config, program.work) / num_devices
+  beside = {kind: programs.bytes_per_device(tree) for kind, tree in program.beside.items()}
+  more = sum(beside.values())
   try:
     compiled = program.lower().compile()
   except jax.errors.JaxRuntimeError as error:
     if 'RESOURCE_EXHAUSTED' not in str(error):
       raise
     seconds = time.perf_counter() - start
-    return Compiled(program.name, {}, None, operations, seconds, _shortage(str(error)))
+    return Compiled(program.name, {}, None, operations, seconds, _shortage(str(error)), more)
   seconds = time.perf_counter() - start
   given = {kind: programs.bytes_per_device(tree) for kind, tree in program.arguments.items()}
-  beside = {kind: programs.bytes_per_device(tree) for kind, tree in program.beside.items()}
   stats = compiled.memory_analysis()
   memory = (
     given
@@ -100,7 +104,8 @@ def _compile(program: programs.Program, config: ModelConfig, num_devices: int) -
       'temporaries': stats.temp_size_in_bytes,
     }
   )
-  return Compiled(program.name, memory, hlo.cost(compiled.as_text()), operations, seconds)
+  cost = hlo.cost(compiled.as_text())
+  return Compiled(program.name, memory, cost, operations, seconds, beside_bytes=more)
 
 
 def _shortage(error: str) -> str:
@@ -114,7 +119,8 @@ def model_operations(config: ModelConfig, work: programs.Work) -> float:
 
   Two for each weight that a token is multiplied with (the head with answers' tokens alone), and for
   each pair of a token and one that it sees, two for each number of key and value. The backward pass
-  takes twice the forward pass.
+  takes twice the forward pass: the gradient of what is multiplied with a weight, and that of the
+  weight, which a base that stays as it is does not need.
   """
   counts = count_parameters(config)
   head = config.vocab_size * config.model_dim
@@ -129,7 +135,11 @@ def model_operations(config: ModelConfig, work: programs.Work) -> float:
   else:
     width = 2 * attention.head_dim
   scores = 2 * pairs * attention.num_heads * width * config.num_layers
-  return work.passes * (products + scores)
+  passes = 3 if work.backward else 1
+  if work.adapter_weights is None:
+    return passes * (products + scores)
+  of_base = 2 if work.backward else 1
+  return of_base * products + passes * (scores + 2 * work.adapter_weights * tokens)
 
 
 def table(found: list[Compiled], *, memory_bytes: int | None, title: str) -> Table:
@@ -174,14 +184,19 @@ def _add_kinds(made: Table, columns: Sequence[Mapping[str, float]], unit: int) -
 
 
 def notes(found: list[Compiled], *, memory_bytes: int | None) -> list[str]:
-  """Returns what a table does not say: what does not fit, what would help, what is not counted."""
-  lines = []
+  """Returns what a table does not say: whether all fit, or what would help; what is not counted."""
+  lines, fit = [], memory_bytes is not None
   for one in found:
     over = one.total_bytes - memory_bytes if memory_bytes else 0
     if one.fault or over > 0:
-      why = one.fault or f'{over / GIB:.2f} GiB too many'
+      fit, why = False, one.fault or f'{over / GIB:.2f} GiB too many'
+      if one.beside_bytes:
+        why += f'; {one.beside_bytes / GIB:.2f} GiB of the run lie beside it'
       lines.append(f'{one.name} does not fit: {why}. Try {HELP[one.name]}.')
     if one.cost is not None and one.cost.opaque:
       names = ', '.join(f'{name} ({count})' for name, count in one.cost.opaque.items())
       lines.append(f'{one.name}: operations of these calls are not counted: {names}.')
+  if fit and found:
+    most = max(found, key=lambda one: one.total_bytes)
+    lines.append(f'All fit: at most {most.total_bytes / GIB:.2f} GiB, in {most.name}.')
   return lines

@@ -4,11 +4,13 @@ Decoding runs in segments. Within one, a jitted loop draws a token at a time for
 ends early when all are done. Between segments the host looks at who is still alive: where that
 halves the batch or more, live samples move forward, the group shrinks to the largest number alive
 and prompts with none alive leave. Then the suffix gets room for the next segment. So finished
-answers stop costing, and every shape is one of few.
+answers stop costing, and every shape is one of few. Memory never holds more of a suffix than one of
+full length takes (`rooms`), but for the moment in which a batch shrinks.
 """
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -20,10 +22,9 @@ from jax.sharding import Mesh
 from r1jax import sharding
 from r1jax.decoding.prefill import encode_prompts, last_prompt_token
 from r1jax.decoding.sampling import Sampler, address, draw, uniform
-from r1jax.hosts import Division
-from r1jax.model.cache import Prefix, Suffix, append, empty_suffix, grow
+from r1jax.model.cache import Prefix, Suffix, append, empty_block, empty_suffix, grow
 from r1jax.model.transformer import Transformer, call
-from r1jax.sharding import constrain, constrain_cache
+from r1jax.sharding import constrain, constrain_cache, over_cache
 from r1jax.structs import Experts, Prompts, Rollouts
 
 
@@ -106,20 +107,21 @@ def generate(
     if size < 1:
       raise ValueError(f'{name} is {size}; it must be at least 1')
   divided = sharding.division(mesh)
+  parts = (divided.num_parts, sharding.sample_parts(group_size))
   num_prompts = prompts.tokens_PS.shape[0]
   if num_prompts % divided.num_parts:
     raise ValueError(
       f'{num_prompts} prompts cannot be split over {divided.num_parts} devices (mesh axes data, '
       f'fsdp and expert): make the prompts a multiple of it or change the mesh'
     )
-  capacity = min(segment_tokens, max_tokens)
-  batch, prefix_experts = _start(
+  in_turn = rooms(segment_tokens, max_tokens)
+  batch, prefix_experts = start(
     model,
     params,
     prompts,
     key,
     group_size=group_size,
-    capacity=capacity,
+    room=in_turn[0],
     prompt_chunk_tokens=prompt_chunk_tokens,
   )
   own = divided.rows(num_prompts)
@@ -127,24 +129,23 @@ def generate(
   # Where the samples being decoded come from: of all prompts, and the samples of each.
   row_P, column_PG = np.arange(num_prompts), np.tile(np.arange(group_size), (num_prompts, 1))
   first = 0
-  while True:
-    batch, drawn = _segment(
-      model, params, batch, sampler=sampler, stop_tokens=stop_tokens, tokens=capacity - first
+  for room in in_turn:
+    batch = dataclasses.replace(batch, suffix=_with_room(batch.suffix, room))
+    batch, drawn = segment(
+      model, params, batch, sampler=sampler, stop_tokens=stop_tokens, tokens=sum(room) - first
     )
     done_PG = sharding.whole(batch.done_PG, mesh)
     here = divided.rows(len(row_P))
     out.write(_fetched(drawn, mesh), np.searchsorted(own, row_P[here]), column_PG[here], first)
-    first = capacity
+    first = sum(room)
     if first == max_tokens or done_PG.all():
       break
-    plan = _compaction(~done_PG, divided)
+    plan = compaction(~done_PG, parts)
     if plan is not None:
       index_P, index_PG, live_PG = plan
-      batch = _take(batch, index_P, index_PG, live_PG)
+      batch = take(batch, index_P, index_PG, live_PG, parts=parts)
       row_P = row_P[index_P]
       column_PG = np.take_along_axis(column_PG[index_P], index_PG, axis=1)
-    capacity = min(_next_capacity(capacity, segment_tokens), max_tokens)
-    batch = dataclasses.replace(batch, suffix=_grow(batch.suffix, capacity=capacity))
   if out.experts is not None:
     prefix_experts = sharding.fetch(prefix_experts, mesh, axis=1)
   return out.rollouts(sharding.fetch(prompts, mesh), prefix_experts, stop_tokens)
@@ -157,54 +158,95 @@ def _fetched(drawn: Drawn, mesh: Mesh | None) -> Drawn:
   return dataclasses.replace(others, experts_NPGUQ=experts)
 
 
-def _next_capacity(capacity: int, segment_tokens: int) -> int:
-  """Returns the room of the next segment: one segment more, but at least a quarter more.
+def rooms(segment_tokens: int, max_tokens: int) -> list[tuple[int, ...]]:
+  """Returns the tokens that each block of the suffix has room for, segment by segment.
 
-  Long answers so see a number of shapes that grows with the logarithm of their length.
+  Every segment adds its tokens, but at least a quarter of those there are: long answers so see a
+  number of shapes that grows with the logarithm of their length. A suffix of one block, which is
+  read fastest, is copied to a larger one as long as both together take no more than one of full
+  length; then blocks are added, of which there so are five at most.
   """
-  quarter = -(-capacity // (4 * segment_tokens)) * segment_tokens
-  return capacity + max(segment_tokens, quarter)
+  found: list[tuple[int, ...]] = [(min(segment_tokens, max_tokens),)]
+  while (size := sum(found[-1])) < max_tokens:
+    quarter = -(-size // (4 * segment_tokens)) * segment_tokens
+    larger = min(size + max(segment_tokens, quarter), max_tokens)
+    copied = size + larger <= max_tokens
+    found.append((larger,) if copied else (*found[-1], larger - size))
+  return found
 
 
-@functools.partial(
-  jax.jit, static_argnames=('model', 'group_size', 'capacity', 'prompt_chunk_tokens')
-)
-def _start(
+def _with_room(suffix: Suffix, room: tuple[int, ...]) -> Suffix:
+  """Returns a suffix with the next of `rooms`, or as it is if it has that."""
+  blocks = suffix.blocks
+  if len(room) > len(blocks):
+    blocks = (*blocks, _empty_block(blocks[-1], size=room[-1]))
+  elif room != suffix.room:
+    blocks = (_grow(blocks[0], size=room[0]),)
+  return dataclasses.replace(suffix, blocks=blocks)
+
+
+_grow = jax.jit(grow, static_argnames='size')
+
+
+@functools.partial(jax.jit, static_argnames='size')
+def _empty_block(like, *, size: int):
+  return constrain_cache(empty_block(like, size), *_SUFFIX)
+
+
+@functools.partial(jax.jit, static_argnames=('model', 'group_size', 'room', 'prompt_chunk_tokens'))
+def start(
   model,
   params,
   prompts: Prompts,
   key,
   *,
   group_size: int,
-  capacity: int,
+  room: tuple[int, ...],
   prompt_chunk_tokens: int | None = None,
-):
-  """Encodes the prompts and returns the first batch and the prompts' experts."""
+) -> tuple[Batch, jax.Array | None]:
+  """Encodes the prompts; returns the batch before the first token, and the prompts' experts.
+
+  Args:
+    model: whose `config` is that of `params`.
+    params: tree of parameters.
+    prompts: questions as tokens.
+    key: root of the random numbers.
+    group_size: samples of each prompt.
+    room: tokens of each block of the suffix.
+    prompt_chunk_tokens: as in `generate`.
+  """
   prefix, routing = encode_prompts(model, params, prompts, chunk_tokens=prompt_chunk_tokens)
   shape = (prompts.tokens_PS.shape[0], group_size)
   token_PG = jnp.broadcast_to(last_prompt_token(prompts)[:, None], shape)
   entries = jax.eval_shape(lambda p: call(model, p, 'encode', token_PG[..., None]).cache, params)
   batch = Batch(
     prefix,
-    empty_suffix(entries, capacity),
+    empty_suffix(entries, *room),
     token_PG,
     address(key, prompts.address_P[:, None], jnp.arange(group_size)),
     jnp.zeros(shape, bool),
   )
   experts = None if routing is None else routing.chosen_PGTQ[:, :, 0].astype(jnp.int16)
-  return _split(batch), experts
+  return laid_out(batch), experts
 
 
-def _split(batch: Batch) -> Batch:
-  """Asks for a batch that is split over the mesh; without, new suffixes would be on all devices."""
-  prefix = constrain_cache(batch.prefix.cache, 'prompts', 'tokens')
-  suffix = constrain_cache(batch.suffix.cache, 'prompts', 'samples', None)
-  return dataclasses.replace(
-    batch,
-    prefix=dataclasses.replace(batch.prefix, cache=prefix),
-    suffix=dataclasses.replace(batch.suffix, cache=suffix),
-    token_PG=constrain(batch.token_PG, 'prompts', 'samples'),
-    done_PG=constrain(batch.done_PG, 'prompts', 'samples'),
+# Logical axes of a suffix from behind the layers up to its tokens.
+_SUFFIX = ('prompts', 'samples', None)
+
+
+def laid_out(batch: Batch, lay: Callable[..., Any] = constrain) -> Batch:
+  """Returns a batch that is split over the mesh; without, new suffixes would be on all devices.
+
+  Args:
+    batch: arrays or shapes.
+    lay: of an array and the logical axes of its first dimensions, the array where it is to lie.
+  """
+  prefix, suffix = batch.prefix, batch.suffix
+  each = {name: getattr(batch, name) for name in ('token_PG', 'key_PG', 'done_PG')}
+  return Batch(
+    Prefix(over_cache(lay, prefix.cache, 'prompts', None), lay(prefix.length_P, 'prompts')),
+    Suffix(tuple(over_cache(lay, block, *_SUFFIX) for block in suffix.blocks), lay(suffix.length)),
+    **{name: lay(array, 'prompts', 'samples') for name, array in each.items()},
   )
 
 
@@ -213,8 +255,10 @@ def _split(batch: Batch) -> Batch:
   static_argnames=('model', 'sampler', 'stop_tokens', 'tokens'),
   donate_argnames=('batch',),
 )
-def _segment(model, params, batch: Batch, *, sampler, stop_tokens, tokens: int):
-  """Draws up to `tokens` tokens of every sample; fewer if all are done."""
+def segment(
+  model, params, batch: Batch, *, sampler, stop_tokens, tokens: int
+) -> tuple[Batch, Drawn]:
+  """Draws up to `tokens` tokens of every sample, fewer if all are done; `batch` is used up."""
   drawn = _nothing_drawn(model, batch.token_PG.shape, tokens)
 
   def go_on(carry):
@@ -261,10 +305,10 @@ def _step(model, params, batch: Batch, sampler, stop_tokens) -> tuple[Batch, Dra
   )
   logits_PGV = call(model, params, 'unembed', out.hidden_PGTD[:, :, 0])
   number_PG = uniform(batch.key_PG, batch.suffix.length)
-  shape = number_PG.shape
-  choice = draw(logits_PGV.reshape(-1, logits_PGV.shape[-1]), number_PG.reshape(-1), sampler)
+  # Prompt by prompt: prompts and samples that a mesh splits make no rows that it could split.
+  choice = jax.vmap(functools.partial(draw, sampler=sampler))(logits_PGV, number_PG)
   live_PG = ~batch.done_PG
-  token_PG, logp_PG, margin_PG = (jnp.where(live_PG, value.reshape(shape), 0) for value in choice)
+  token_PG, logp_PG, margin_PG = (jnp.where(live_PG, value, 0) for value in choice)
   stopped_PG = jnp.isin(token_PG, jnp.array(stop_tokens, jnp.int32))
   experts = None
   if out.routing is not None:
@@ -280,64 +324,90 @@ def _step(model, params, batch: Batch, sampler, stop_tokens) -> tuple[Batch, Dra
   return batch, drawn
 
 
-def _bucket(number: int, largest: int, multiple: int = 1) -> int:
-  """Returns the smallest of `largest`, its half, quarter, ... that holds `number`.
-
-  Halves are rounded up to a multiple of `multiple`.
-  """
+def _bucket(number: int, largest: int) -> int:
+  """Returns the smallest of `largest`, its half, quarter, ... (rounded up) that holds `number`."""
   size = largest
-  while (half := -(-size // (2 * multiple)) * multiple) >= number and half < size:
+  while (half := -(-size // 2)) >= number and half < size:
     size = half
   return size
 
 
-def _compaction(live_PG: np.ndarray, divided: Division):
+def compaction(live_PG: np.ndarray, parts: tuple[int, int]):
   """Plans a smaller batch: which prompts, which samples of each, which of those are alive.
 
-  Prompts stay in the block of their process, so that the one with most alive decides.
+  Prompts and samples stay on their devices, so that the one with most alive decides: what moved
+  would bring the caches of all devices to each.
+
+  Args:
+    live_PG: True where a sample is alive.
+    parts: into which a mesh splits prompts and samples.
 
   Returns:
     Indices `[P']`, `[P', G']` and the mask `[P', G']`; or None if it would not halve the batch.
   """
   P, G = live_PG.shape
-  alive_P = live_PG.sum(axis=1)
-  blocks = divided.by_block(P)
-  most = max(int((alive_P[rows] > 0).sum()) for rows in blocks)
-  kept = _bucket(most, P // len(blocks), divided.num_parts // len(blocks))
-  num_prompts = kept * len(blocks)
-  num_samples = _bucket(int(alive_P.max()), G)
-  if num_prompts * num_samples * 2 > P * G:
+  index_P = _kept(live_PG.max(axis=1)[None], parts[0])[0]
+  index_PG = _kept(live_PG[index_P], parts[1])
+  if index_PG.size * 2 > P * G:
     return None
-  index_P = np.zeros(num_prompts, int)
-  for old, new in zip(blocks, divided.by_block(num_prompts)):
-    index_P[new] = old[np.argsort(alive_P[old] == 0, kind='stable')[:kept]]
-  index_PG = np.argsort(~live_PG[index_P], axis=1, kind='stable')[:, :num_samples]
   return index_P, index_PG, np.take_along_axis(live_PG[index_P], index_PG, axis=1)
 
 
-@jax.jit
-def _take(batch: Batch, index_P, index_PG, live_PG) -> Batch:
-  """Returns the batch of the chosen prompts and samples; those not alive are padding."""
+def _kept(live_BX: np.ndarray, num_parts: int) -> np.ndarray:
+  """Returns indices of a smaller X that has all that live; each of its equal parts keeps as many.
+
+  Letters: A parts.
+  """
+  live_BAX = live_BX.reshape(len(live_BX), num_parts, -1)
+  size = live_BAX.shape[-1]
+  count = _bucket(int(live_BAX.sum(axis=-1).max()), size)
+  index_BAX = np.broadcast_to(np.arange(size), live_BAX.shape)
+  if count < size:
+    index_BAX = np.argsort(~live_BAX, axis=-1, kind='stable')[:, :, :count]
+  return (index_BAX + size * np.arange(num_parts)[:, None]).reshape(len(live_BX), -1)
+
+
+@functools.partial(jax.jit, static_argnames='parts')
+def take(batch: Batch, index_P, index_PG, live_PG, *, parts: tuple[int, int]) -> Batch:
+  """Returns the batch that `compaction` plans; samples that are not alive are padding."""
+
+  def prompts(array, axis):
+    """Picks prompts at `axis`."""
+    return _taken(array, index_P[(None,) * axis], axis, parts[0])
 
   def samples(array, axis):
     """Picks prompts at `axis` and each prompt's samples at `axis + 1`."""
-    array = jnp.take(array, index_P, axis=axis)
-    shape = [1] * array.ndim
-    shape[axis : axis + 2] = index_PG.shape
-    return jnp.take_along_axis(array, index_PG.reshape(shape), axis=axis + 1)
+    return _taken(prompts(array, axis), index_PG[(None,) * axis], axis + 1, parts[1])
 
   prefix = Prefix(
-    jax.tree.map(lambda array: jnp.take(array, index_P, axis=1), batch.prefix.cache),
-    batch.prefix.length_P[index_P],
+    jax.tree.map(lambda array: prompts(array, 1), batch.prefix.cache),
+    prompts(batch.prefix.length_P, 0),
   )
   suffix = Suffix(
-    jax.tree.map(lambda array: samples(array, 1), batch.suffix.cache), batch.suffix.length
+    jax.tree.map(lambda array: samples(array, 1), batch.suffix.blocks), batch.suffix.length
   )
-  key_PG = jnp.take_along_axis(batch.key_PG[index_P], index_PG, axis=1)
-  return _split(Batch(prefix, suffix, samples(batch.token_PG, 0), key_PG, ~live_PG))
+  token_PG, key_PG = samples(batch.token_PG, 0), samples(batch.key_PG, 0)
+  return laid_out(Batch(prefix, suffix, token_PG, key_PG, ~live_PG))
 
 
-_grow = jax.jit(grow, static_argnames='capacity')
+def _taken(array: jax.Array, index: jax.Array, axis: int, num_parts: int) -> jax.Array:
+  """Returns what is at an index along an axis, whose equal parts each keep what is their own.
+
+  Args:
+    array: `[.., X, ...]`.
+    index: `[.., X']`, of which axes in front may be 1; in order of the parts.
+    axis: number of the axis X.
+    num_parts: that the axis has.
+  """
+  if index.shape[axis] == array.shape[axis]:
+    return array  # All of it, in its place.
+  front, rest = array.shape[:axis], array.shape[axis + 1 :]
+  split = array.reshape(*front, num_parts, -1, *rest)
+  within = (index % split.shape[axis + 1]).reshape(*index.shape[:axis], num_parts, -1)
+  found = jnp.take_along_axis(
+    split, within.reshape(*within.shape, *(1,) * len(rest)), axis=axis + 1
+  )
+  return found.reshape(*front, -1, *rest)
 
 
 @dataclasses.dataclass

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from r1jax.model.cache import Cache, Prefix, as_prefix
 from r1jax.model.moe import Routing
 from r1jax.model.transformer import Transformer, call
-from r1jax.sharding import constrain_cache
+from r1jax.sharding import constrain_cache, token_parts
 from r1jax.structs import Experts, Prompts
 
 
@@ -34,33 +34,46 @@ def encode_prompts(
       no more; each chunk sees those before it. None for all.
 
   Returns:
-    The prefix, and how tokens were routed (groups of one), or None without experts.
+    The prefix, with room for some more tokens where a mesh splits them, and how tokens were routed
+    (groups of one), or None without experts.
   """
   length_P = prompts.length_P - 1
   # Prompts of one token have a prefix of one token too, which nothing sees.
   tokens_P1S = prompts.tokens_PS[:, None, : max(prompts.tokens_PS.shape[1] - 1, 1)]
-  size = tokens_P1S.shape[-1]
+  num_tokens = tokens_P1S.shape[-1]
+  # A mesh splits tokens that divide alone, and would else read all of them on every device.
+  size = num_tokens + -num_tokens % token_parts(1)
   mask_P1S = jnp.arange(size) < length_P[:, None, None]
-  chosen = None if experts is None else experts.prefix_NPSQ[:, :, None].astype(jnp.int32)
+  tokens_P1S = _padded(tokens_P1S, 2, size)
+  chosen = None
+  if experts is not None:
+    chosen = _padded(experts.prefix_NPSQ[:, :, None].astype(jnp.int32), 3, size)
   encode = functools.partial(call, model, params, 'encode')
   if chunk_tokens is None or chunk_tokens >= size:
     out = encode(tokens_P1S, mask_PGT=mask_P1S, chosen_NPGTQ=chosen)
-    return as_prefix(out.cache, length_P), out.routing
+    prefix, routing = as_prefix(out.cache, length_P), out.routing
+  else:
+    whole = size + -size % chunk_tokens
 
-  def split(array: jax.Array, axis: int) -> jax.Array:
-    """Returns the array in chunks of tokens, which become its first axis."""
-    padding = [(0, 0)] * array.ndim
-    padding[axis] = (0, -size % chunk_tokens)
-    shape = (*array.shape[:axis], -1, chunk_tokens, *array.shape[axis + 1 :])
-    return jnp.moveaxis(jnp.pad(array, padding).reshape(shape), axis, 0)
+    def split(array: jax.Array, axis: int) -> jax.Array:
+      """Returns the array in chunks of tokens, which become its first axis."""
+      shape = (*array.shape[:axis], -1, chunk_tokens, *array.shape[axis + 1 :])
+      return jnp.moveaxis(_padded(array, axis, whole).reshape(shape), axis, 0)
 
-  chunks: dict[str, Any] = {'tokens_PGT': split(tokens_P1S, 2), 'mask_PGT': split(mask_P1S, 2)}
-  chunks['chosen_NPGTQ'] = None if chosen is None else split(chosen, 3)
-  cache, routing = _chunk_by_chunk(encode, chunks)
-  cache = jax.tree.map(lambda array: array[:, :, :size], cache)
+    chunks: dict[str, Any] = {'tokens_PGT': split(tokens_P1S, 2), 'mask_PGT': split(mask_P1S, 2)}
+    chunks['chosen_NPGTQ'] = None if chosen is None else split(chosen, 3)
+    cache, routing = _chunk_by_chunk(encode, chunks)
+    prefix = Prefix(jax.tree.map(lambda array: array[:, :, :size], cache), length_P)
   if routing is not None:
-    routing = dataclasses.replace(routing, chosen_PGTQ=routing.chosen_PGTQ[:, :, :, :size])
-  return Prefix(cache, length_P), routing
+    routing = dataclasses.replace(routing, chosen_PGTQ=routing.chosen_PGTQ[:, :, :, :num_tokens])
+  return prefix, routing
+
+
+def _padded(array: jax.Array, axis: int, size: int) -> jax.Array:
+  """Returns the array with so many entries along an axis, zeros behind those that it has."""
+  padding = [(0, 0)] * array.ndim
+  padding[axis] = (0, size - array.shape[axis])
+  return jnp.pad(array, padding)
 
 
 def _chunk_by_chunk(encode: Callable, chunks: Any) -> tuple[Cache, Routing | None]:

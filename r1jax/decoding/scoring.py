@@ -10,7 +10,7 @@ from r1jax.decoding.prefill import encode_prompts, last_prompt_token
 from r1jax.decoding.sampling import log_probabilities
 from r1jax.model.moe import Routing
 from r1jax.model.transformer import Transformer, call
-from r1jax.sharding import constrain, token_parts
+from r1jax.sharding import constrain, sample_parts, token_parts
 from r1jax.structs import Experts, Prompts
 
 
@@ -115,16 +115,18 @@ def token_logp(unembed, hidden_PGTD, target_PGT, *, temperature: float, chunk_to
   P, G, T = target_PGT.shape
   if chunk_tokens is None or chunk_tokens >= P * G * T:
     return one_chunk((hidden_PGTD, target_PGT))
-  # A chunk has a share of every prompt and of every part of the tokens, since these are what a mesh
-  # splits: so each device has its share of every chunk.
-  C = token_parts() if T % token_parts() == 0 else 1
+  # A chunk has a share of every prompt and of every part of the samples or tokens, since these are
+  # what a mesh splits: so each device has its share of every chunk.
+  A, B = sample_parts(G), token_parts(G) if T % token_parts(G) == 0 else 1
+  C = A * B
   size = max(chunk_tokens // (P * C), 1)
   padding = -(G * T // C) % size
 
   def split(array):
     """Moves chunks to the front, `[chunks, P, C, size, ...]`."""
     rest = array.shape[3:]
-    array = jnp.moveaxis(array.reshape(P, G, C, T // C, *rest), 2, 1).reshape(P, C, -1, *rest)
+    array = jnp.moveaxis(array.reshape(P, A, G // A, B, T // B, *rest), 3, 2)
+    array = array.reshape(P, C, -1, *rest)
     array = jnp.pad(array, [(0, padding) if axis == 2 else (0, 0) for axis in range(array.ndim)])
     array = jnp.moveaxis(array.reshape(P, C, -1, size, *rest), 2, 0)
     return constrain(array, None, 'prompts', 'tokens', *(None,) * (array.ndim - 3))
@@ -133,6 +135,6 @@ def token_logp(unembed, hidden_PGTD, target_PGT, *, temperature: float, chunk_to
 
   def join(array):
     array = jnp.moveaxis(array, 0, 2).reshape(P, C, -1)[:, :, : G * T // C]
-    return jnp.moveaxis(array.reshape(P, C, G, T // C), 1, 2).reshape(P, G, T)
+    return jnp.moveaxis(array.reshape(P, A, B, G // A, T // B), 2, 3).reshape(P, G, T)
 
   return jax.tree.map(join, parts)

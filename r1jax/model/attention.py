@@ -37,7 +37,7 @@ def attend(query_PGTHd: jax.Array, spans: list[Span], *, scale: float) -> jax.Ar
   query_PGTHd = query_PGTHd * scale
   if not is_long(query_PGTHd.shape[2], sum(span.size for span in spans)):
     return plain(query_PGTHd, spans)
-  if token_parts() == 1 and joined.takes(spans):
+  if token_parts(query_PGTHd.shape[1]) == 1 and joined.takes(spans):
     if platform() == 'tpu':
       return splash.attend(query_PGTHd, spans)
     if platform() == 'gpu' and cudnn.takes(query_PGTHd):

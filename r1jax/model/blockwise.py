@@ -22,12 +22,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.ad_checkpoint import checkpoint_name
 
+from r1jax.model.remat import ATTENDED
 from r1jax.model.spans import Seen, Span
 from r1jax.sharding import constrain, token_parts
 
-# What remat may keep so as not to attend again: the result and the log of the sums.
-_RESULT = 'attended'
-KEEP_RESULT = jax.checkpoint_policies.save_only_these_names(_RESULT)
 # Most queries of a part and keys of a block: their scores take 1 MiB a head and sample.
 BLOCK = 512
 
@@ -54,7 +52,7 @@ class Blocks(NamedTuple):
 def attend(query_PGTHd: jax.Array, spans: Sequence[Span]) -> jax.Array:
   """Returns softmax attention of scaled queries over the union of spans, `[P, G, T, H, e]`."""
   P, G, T, H, d = query_PGTHd.shape
-  C, K = token_parts(), spans[0].key.shape[-2]
+  C, K = token_parts(G), spans[0].key.shape[-2]
   N, X = _split(-(-T // C))
   query = _padded(query_PGTHd, N * C * X).reshape(P, G, N, C, X, K, H // K, d)
   query = _constrain_rows(jnp.einsum('PGNCXKJd->NPKGJCXd', query))
@@ -133,7 +131,7 @@ def _forward(causal, query, spans):
     state, _ = jax.lax.scan(add, state, _pairs(query, span, own))
   top, total, mixed = state
   out = (mixed / total).astype(query.dtype)
-  out, log_total = (checkpoint_name(array, _RESULT) for array in (out, top + jnp.log(total)))
+  out, log_total = (checkpoint_name(array, ATTENDED) for array in (out, top + jnp.log(total)))
   return out, (query, spans, out, log_total)
 
 

@@ -4,9 +4,10 @@ The entries of a layer are a dict of arrays. Owned by samples they are `[P, G, T
 group `[P, S, ...]`. A cache holds them for all layers: stack name -> name -> array with a leading
 axis N over the stack's layers, so that layers are scanned over it.
 
-Letters: N layers of a stack, U capacity of a suffix in tokens.
+Letters: N layers of a stack, U tokens that a block of a suffix has room for.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -36,13 +37,21 @@ class Prefix:
 class Suffix:
   """The tokens that each sample has read since its prefix, while decoding.
 
+  They lie in blocks, one behind the other, so that there can be more room without a copy of what is
+  there.
+
   Attributes:
-    cache: entries `[N, P, G, U, ...]` of every stack; room for U tokens.
+    blocks: entries `[N, P, G, U, ...]` of every stack; room for U tokens, in all but the last used.
     length: number of tokens present, the same for all samples.
   """
 
-  cache: Cache
+  blocks: tuple[Cache, ...]
   length: jax.Array
+
+  @property
+  def room(self) -> tuple[int, ...]:
+    """Tokens that each block has room for."""
+    return tuple(jax.tree.leaves(block)[0].shape[3] for block in self.blocks)
 
 
 @struct.dataclass
@@ -52,13 +61,13 @@ class Sight:
   Attributes:
     prefix: the layer's shared entries `[P, S, ...]`, or None.
     prefix_length_P: their lengths.
-    suffix: the layer's owned entries `[P, G, U, ...]`, or None.
-    suffix_length: how many of the U are present.
+    suffix: the layer's owned entries `[P, G, U, ...]` of each block, or None.
+    suffix_length: how many tokens are present in all of them.
   """
 
   prefix: Entries | None
   prefix_length_P: jax.Array | None
-  suffix: Entries | None
+  suffix: Sequence[Entries] | None
   suffix_length: jax.Array | None
 
   def spans(self, own: Entries) -> list[tuple[Entries, Seen]]:
@@ -67,7 +76,10 @@ class Sight:
     if self.prefix is not None:
       spans.append((self.prefix, Seen(self.prefix_length_P)))
     if self.suffix is not None:
-      spans.append((self.suffix, Seen(self.suffix_length)))
+      length = self.suffix_length
+      for entries in self.suffix:
+        spans.append((entries, Seen(length)))
+        length = length - jax.tree.leaves(entries)[0].shape[2]
     return [*spans, (own, Seen(causal=True))]
 
 
@@ -76,30 +88,42 @@ def as_prefix(cache: Cache, length_P: jax.Array) -> Prefix:
   return Prefix(jax.tree.map(lambda array: array[:, :, 0], cache), length_P)
 
 
-def empty_suffix(entries: Cache, capacity: int) -> Suffix:
-  """Returns a suffix without tokens; `entries` `[N, P, G, 1, ...]` give shapes and dtypes."""
+def empty_suffix(entries: Cache, *room: int) -> Suffix:
+  """Returns a suffix without tokens.
+
+  Args:
+    entries: `[N, P, G, 1, ...]`, of which shapes and dtypes are taken.
+    *room: tokens of each block.
+  """
+  return Suffix(tuple(empty_block(entries, size) for size in room), jnp.zeros((), jnp.int32))
+
+
+def empty_block(entries: Cache, size: int) -> Cache:
+  """Returns room for so many tokens like those of `entries`, `[N, P, G, U, ...]`."""
 
   def room(array: Any) -> jax.Array:
-    return jnp.zeros((*array.shape[:3], capacity, *array.shape[4:]), array.dtype)
+    return jnp.zeros((*array.shape[:3], size, *array.shape[4:]), array.dtype)
 
-  return Suffix(jax.tree.map(room, entries), jnp.zeros((), jnp.int32))
+  return jax.tree.map(room, entries)
 
 
 def append(suffix: Suffix, entries: Cache) -> Suffix:
-  """Writes the entries `[N, P, G, 1, ...]` of one token behind those present."""
+  """Writes the entries `[N, P, G, 1, ...]` of one token behind those present, in the last block."""
+  *full, last = suffix.blocks
+  place = suffix.length - sum(suffix.room[:-1])
 
   def write(room: jax.Array, new: jax.Array) -> jax.Array:
-    return jax.lax.dynamic_update_slice_in_dim(room, new, suffix.length, axis=3)
+    return jax.lax.dynamic_update_slice_in_dim(room, new, place, axis=3)
 
-  return Suffix(jax.tree.map(write, suffix.cache, entries), suffix.length + 1)
+  return Suffix((*full, jax.tree.map(write, last, entries)), suffix.length + 1)
 
 
-def grow(suffix: Suffix, capacity: int) -> Suffix:
-  """Returns the suffix with room for `capacity` tokens, at least as many as it has now."""
+def grow(block: Cache, size: int) -> Cache:
+  """Returns a copy of a block with room for `size` tokens, at least as many as it has now."""
 
   def widen(array: jax.Array) -> jax.Array:
     padding = [(0, 0)] * array.ndim
-    padding[3] = (0, capacity - array.shape[3])
+    padding[3] = (0, size - array.shape[3])
     return jnp.pad(array, padding)
 
-  return Suffix(jax.tree.map(widen, suffix.cache), suffix.length)
+  return jax.tree.map(widen, block)

@@ -171,7 +171,8 @@ class ModelConfig:
     init_std: standard deviation of initial weights (V3: 0.006).
     dtype: of activations and products; parameters are stored in float32.
     remat: what the backward pass keeps of a block: 'none' keeps all, 'full' only its input,
-      'dots' also the results of products without batch axes, which most weight products are.
+      'dots' also the results of products without batch axes, which most weight products are;
+      'attention' those of attention to long sequences, 'residual' the sum behind attention.
     unroll: layers that a trip of the loop over a stack runs, but in decoding; more of them take
       longer to compile and save copies of what goes in and out of the loop.
     max_positions: context length the weights are meant for, in tokens; recorded on export.
@@ -196,7 +197,7 @@ class ModelConfig:
 
   def __post_init__(self):
     _check_choice('model.dtype', self.dtype, ('float32', 'bfloat16'))
-    _check_choice('model.remat', self.remat, ('none', 'dots', 'full'))
+    _check_choice('model.remat', self.remat, ('none', 'dots', 'attention', 'residual', 'full'))
     if self.unroll < 1:
       raise ValueError(f'unroll is {self.unroll}, must be at least 1: change model.unroll')
     if self.num_mtp not in (0, 1):

@@ -25,7 +25,7 @@ def takes(spans: Sequence[Span]) -> bool:
 def attend(kernel: Callable, query_PGTHd: jax.Array, spans: Sequence[Span]) -> jax.Array:
   """Returns what a kernel makes of queries and joined spans, `[P, G, T, H, e]`.
 
-  On a mesh each device takes its prompts and heads.
+  On a mesh each device takes its prompts, samples and heads.
 
   Args:
     kernel: of queries `[P, G, T, K, J, d]`, own keys `[P, G, T, K, d]` and values; and, if there is
@@ -37,8 +37,11 @@ def attend(kernel: Callable, query_PGTHd: jax.Array, spans: Sequence[Span]) -> j
   *prefix, own = spans
   K = own.key.shape[-2]
   inputs = [
-    (query_PGTHd.reshape(P, G, T, K, H // K, d), ('prompts', None, None, 'kv_heads', None, None)),
-    *((array, ('prompts', None, None, 'kv_heads', None)) for array in (own.key, own.value)),
+    (
+      query_PGTHd.reshape(P, G, T, K, H // K, d),
+      ('prompts', 'samples', None, 'kv_heads', None, None),
+    ),
+    *((array, ('prompts', 'samples', None, 'kv_heads', None)) for array in (own.key, own.value)),
   ]
   for span in prefix:
     length_P = jnp.broadcast_to(span.size if span.seen.length is None else span.seen.length, P)

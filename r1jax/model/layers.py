@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from r1jax.model import lora
 from r1jax.model.config import ModelConfig
-from r1jax.sharding import token_parts
+from r1jax.sharding import context_parts
 
 
 class RMSNorm(nn.Module):
@@ -87,7 +87,7 @@ def linear(x: jax.Array, matrix: jax.Array, *, num_inputs: int = 1, dtype=None) 
   """
   tokens, inputs = x.shape[: x.ndim - num_inputs], matrix.shape[:num_inputs]
   outputs = matrix.shape[num_inputs:]
-  if token_parts() > 1:  # Tokens split over devices must keep their axis.
+  if context_parts() > 1:  # What is split over devices must keep its axis.
     return jnp.tensordot(x, matrix, num_inputs, preferred_element_type=dtype)
   flat = x.reshape(-1, math.prod(inputs))
   product = jnp.matmul(flat, matrix.reshape(flat.shape[-1], -1), preferred_element_type=dtype)

@@ -19,6 +19,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct, traverse_util
 
+from r1jax.model.config import ModelConfig
+
 # Weights that can be adapted: name -> number of axes that it sums over, and that it yields. What
 # is in front of them (layers, experts) numbers weights.
 AXES: Mapping[str, tuple[int, int]] = {
@@ -116,6 +118,20 @@ def create(key: jax.Array, params: Any, lora: LoRA) -> Any:
       f'targets is {lora.targets!r}, which fits no weight; there are {", ".join(candidates)}'
     )
   return traverse_util.unflatten_dict(found, sep='/')
+
+
+def count_active(adapters: Any, config: ModelConfig) -> int:
+  """Returns how many weights of adapters a token is multiplied with: of experts the chosen ones'.
+
+  Those of the MTP module, which takes no part in predicting the next token, are left out.
+  """
+  count = 0
+  for path, array in traverse_util.flatten_dict(adapters, sep='/').items():
+    size = 0 if path.startswith('mtp/') else math.prod(array.shape)
+    if config.moe is not None and re.search(r'moe/(gate|up|down)/', path):
+      size = size * config.moe.top_k // config.moe.num_experts
+    count += size
+  return count
 
 
 def merged(adapted: Adapted) -> Any:

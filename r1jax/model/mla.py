@@ -7,7 +7,8 @@ Two forms of the same function:
     themselves, as if to one key-value head of width C + R whose value is its first C numbers.
     Fewest bytes where a token attends alone: decoding.
 
-Letters: Q query rank, N key width without position, R key width with position, O value width.
+Letters: Q query rank, N key width without position, R key width with position, O value width, A
+parts into which a mesh splits samples.
 """
 
 import functools
@@ -18,10 +19,11 @@ import jax.numpy as jnp
 
 from r1jax.model import rope as rope_lib
 from r1jax.model.attention import attend, is_long
-from r1jax.model.blockwise import KEEP_RESULT
 from r1jax.model.config import MLA, ModelConfig
 from r1jax.model.layers import RMSNorm, linear, project, weight
+from r1jax.model.remat import KEEP_ATTENDED
 from r1jax.model.spans import Span
+from r1jax.sharding import constrain, sample_parts
 
 
 class LatentAttention(nn.Module):
@@ -92,6 +94,7 @@ def _attend_expanded(query_PGTHd, latents, expand, scale):
 
   Long answers are taken one after the other, and expanded again in the backward pass: keys and
   values of every head are much larger than latents, and those of one answer are enough at a time.
+  On a mesh that splits the samples of a group, one of each device.
 
   Args:
     query_PGTHd: queries.
@@ -101,25 +104,28 @@ def _attend_expanded(query_PGTHd, latents, expand, scale):
   """
   num_keys = sum(entries['latent'].shape[-2] for entries, _ in latents)
   num_samples, num_queries = query_PGTHd.shape[1:3]
-  if num_samples == 1 or not is_long(num_queries, num_keys):
+  A = sample_parts(num_samples)
+  if num_samples == A or not is_long(num_queries, num_keys):
     return attend(query_PGTHd, [expand(e, seen) for e, seen in latents], scale=scale)
   # Shared by the group, `[P, S, C]`, or a sample's own, `[P, G, U, C]`.
   shared = [expand(e, seen) for e, seen in latents if e['latent'].ndim == 3]
   own = [(e, seen) for e, seen in latents if e['latent'].ndim == 4]
 
-  @functools.partial(jax.checkpoint, policy=KEEP_RESULT)
+  @functools.partial(jax.checkpoint, policy=KEEP_ATTENDED)
   def attend_one(of_sample):
-    query_PTHd, entries = of_sample
-    one = [
-      expand(jax.tree.map(lambda array: array[:, None], e), seen)
-      for e, (_, seen) in zip(entries, own, strict=True)
-    ]
-    return attend(query_PTHd[:, None], shared + one, scale=scale)[:, 0]
+    query_PATHd, entries = of_sample
+    one = [expand(e, seen) for e, (_, seen) in zip(entries, own, strict=True)]
+    return attend(query_PATHd, shared + one, scale=scale)
 
-  by_sample = jax.tree.map(
-    lambda array: jnp.moveaxis(array, 1, 0), (query_PGTHd, [entries for entries, _ in own])
-  )
-  return jnp.moveaxis(jax.lax.map(attend_one, by_sample), 0, 1)
+  def split(array):
+    """Moves the samples of a device to the front, `[G / A, P, A, ...]`."""
+    array = array.reshape(array.shape[0], A, num_samples // A, *array.shape[2:])
+    array = jnp.moveaxis(array, 2, 0)
+    return constrain(array, None, 'prompts', 'samples', 'tokens', *(None,) * (array.ndim - 4))
+
+  by_sample = jax.tree.map(split, (query_PGTHd, [entries for entries, _ in own]))
+  mixed = jnp.moveaxis(jax.lax.map(attend_one, by_sample), 0, 2)
+  return mixed.reshape(*query_PGTHd.shape[:-1], mixed.shape[-1])
 
 
 def _latent_span(entries, seen) -> Span:

@@ -11,7 +11,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax import struct
+from jax.ad_checkpoint import checkpoint_name
 
+from r1jax.model import remat
 from r1jax.model import rope as rope_lib
 from r1jax.model.attention import GroupedQueryAttention
 from r1jax.model.cache import Cache, Prefix, Sight, Suffix
@@ -21,11 +23,6 @@ from r1jax.model.lora import Adapted
 from r1jax.model.mla import LatentAttention
 from r1jax.model.moe import MixtureOfExperts, Routing
 from r1jax.sharding import constrain
-
-REMAT_POLICIES = {
-  'full': jax.checkpoint_policies.nothing_saveable,
-  'dots': jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
-}
 
 
 @struct.dataclass
@@ -84,7 +81,7 @@ class Block(nn.Module):
     else:
       grouped = GroupedQueryAttention(config, config.attention, name='attention')
       mixed, entries = grouped(normed, cos_sin=shared['cos_sin'], sight=sight)
-    x_PGTD += mixed
+    x_PGTD = checkpoint_name(x_PGTD + mixed, remat.BETWEEN)
     normed = RMSNorm(config.norm_epsilon, name='mlp_norm')(x_PGTD)
     if not self.experts:
       return x_PGTD + SwiGLU(config, config.mlp_dim, name='mlp')(normed), (entries, None)
@@ -160,7 +157,7 @@ class Transformer(nn.Module):
       experts = name == 'expert_layers'
       layers = {
         'prefix': None if prefix is None else prefix.cache[name],
-        'suffix': None if suffix is None else suffix.cache[name],
+        'suffix': None if suffix is None else [block[name] for block in suffix.blocks],
         'chosen': chosen_NPGTQ if experts else None,
       }
       # Unrolled, the layers' caches would be split and joined again at every step of decoding.
@@ -253,7 +250,7 @@ def _block(config: ModelConfig, *, scanned: bool):
     return Block
   # XLA merges what is computed twice, and so undoes remat, but not across the loop of a scan.
   looped = scanned and config.unroll == 1
-  return nn.remat(Block, policy=REMAT_POLICIES[config.remat], prevent_cse=not looped)
+  return nn.remat(Block, policy=remat.POLICIES[config.remat], prevent_cse=not looped)
 
 
 def _scanned(config: ModelConfig, size: int, unroll: int):

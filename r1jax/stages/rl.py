@@ -126,6 +126,8 @@ class Stage:
     )
     tree = tree | {'train': state}
     if 'reference' in tree and step % self.replace_reference_every == 0:
+      # Callers still hold the old one, which would be a third copy of the parameters.
+      jax.tree.map(lambda array: array.delete(), tree['reference'])
       tree['reference'] = _copied(state.params)
     return loop.Progressed(
       tree,

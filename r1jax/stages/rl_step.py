@@ -10,7 +10,7 @@ update    minibatches and inner epochs on the rollout
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -329,7 +329,7 @@ class Reinforcement:
     for rows, width in self._parts(judged.length_PG, count):
       part = (rollouts.prompts, rollouts.tokens_PGT, rollouts.length_PG)
       prompts, tokens_PGT, length_PG = rl_batch.take(part, rows)
-      scored = _reference_score(
+      scored = reference_score(
         self.answering.model,
         reference,
         *sharding.place((prompts, tokens_PGT[..., :width], length_PG), self.mesh),
@@ -361,17 +361,19 @@ class Reinforcement:
         minibatch = rl_batch.take(batch, np.searchsorted(own, numbers[here]))
         minibatch = dataclasses.replace(minibatch, weight_PGT=weight_PGT[here])
         parts = self._microbatches(minibatch, judged.length_PG[numbers])
-        state, metrics = self.update(state, [(base, part) for part in parts])
+        state, metrics = self.update(state, ((base, part) for part in parts))
         found.append(metrics)
     return state, found
 
-  def _microbatches(self, batch: Batch, length_PG: np.ndarray) -> list[Batch]:
-    """Returns the parts of a minibatch, whose answers have these lengths in all processes."""
-    parts = self._parts(length_PG, self.settings.num_microbatches)
-    return [
-      rl_batch.placed(rl_batch.narrowed(rl_batch.take(batch, rows), width), self.mesh)
-      for rows, width in parts
-    ]
+  def _microbatches(self, batch: Batch, length_PG: np.ndarray) -> Iterator[Batch]:
+    """Yields the parts of a minibatch, whose answers have these lengths in all processes.
+
+    Each is placed when it is asked for. An answer's token is 17 bytes, and two more for each choice
+    of an expert in a layer, of which DeepSeek-V3 has 464: of 16 answers of 32,768 tokens 0.5 GB,
+    on every device that has a share of their prompt.
+    """
+    for rows, width in self._parts(length_PG, self.settings.num_microbatches):
+      yield rl_batch.placed(rl_batch.narrowed(rl_batch.take(batch, rows), width), self.mesh)
 
   def _parts(self, length_PG, count: int) -> list[tuple[np.ndarray, int]]:
     return rl_batch.parts_by_length(
@@ -417,7 +419,8 @@ class Reinforcement:
 
 
 @functools.partial(jax.jit, static_argnames=('model', 'temperature', 'chunk_tokens'))
-def _reference_score(model, params, prompts, tokens_PGT, length_PG, *, temperature, chunk_tokens):
+def reference_score(model, params, prompts, tokens_PGT, length_PG, *, temperature, chunk_tokens):
+  """Returns log-probabilities of answers, `[P, G, T]`; arguments are those of `decoding.score`."""
   return score(
     model,
     params,

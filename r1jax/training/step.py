@@ -4,7 +4,7 @@ Letters: N expert layers.
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -41,6 +41,12 @@ class Step:
   A batch may come in parts whose shapes differ, such as short and long answers: gradients are
   summed, so weights in the loss must be normalised over the whole batch.
 
+  Attributes:
+    gradient: of parameters and a part: loss, report and gradient.
+    add: sums two of these, of which the first is used up.
+    update: of a state, which is used up, and their sum: the new state and metrics.
+    whole: all of it for a batch of one part; of a state, which is used up, and the part.
+
   Args:
     loss: of parameters and a part of the batch.
     optimizer: as `r1jax.training.optimizer.adamw`.
@@ -49,29 +55,39 @@ class Step:
 
   def __init__(self, loss: Loss, optimizer: optax.GradientTransformation, *, bias_speed: float):
     take = functools.partial(update, optimizer=optimizer, bias_speed=bias_speed)
-    self._gradient = jax.jit(functools.partial(gradient, loss))
-    self._add = jax.jit(add, donate_argnums=0)
-    self._update = jax.jit(take, donate_argnums=0)
-    self._whole = jax.jit(
+    self.gradient = jax.jit(functools.partial(gradient, loss))
+    self.add = jax.jit(add, donate_argnums=0)
+    self.update = jax.jit(take, donate_argnums=0)
+    self.whole = jax.jit(
       lambda state, part: take(state, gradient(loss, state.params, part)), donate_argnums=0
     )
 
   def __call__(
-    self, state: TrainState, parts: Sequence[Any]
+    self, state: TrainState, parts: Iterable[Any]
   ) -> tuple[TrainState, dict[str, measures.Measure]]:
-    """Takes one update on the parts of a batch; `state` is used up.
+    """Takes one update on the parts of a batch.
+
+    Args:
+      state: is used up.
+      parts: asked for one after the other, and let go when used: if they are placed as they are
+        asked for, the devices hold the one in use and the next.
 
     Returns:
       The new state and metrics, among them `loss`, `gradient_norm` and `skipped`: 1 if loss or
       gradient was not finite, so that parameters and moments stayed as they were. They are
       measures, so that those of several updates can be joined.
     """
-    if len(parts) == 1:
-      return self._whole(state, parts[0])
-    total = self._gradient(state.params, parts[0])
-    for part in parts[1:]:
-      total = self._add(total, self._gradient(state.params, part))
-    return self._update(state, total)
+    rest = iter(parts)
+    part, following = next(rest), next(rest, None)
+    if following is None:
+      return self.whole(state, part)
+    total = self.gradient(state.params, part)
+    while following is not None:
+      part = following
+      total = self.add(total, self.gradient(state.params, part))
+      following = next(rest, None)
+    del part
+    return self.update(state, total)
 
 
 def gradient(loss: Loss, params: Any, part: Any) -> tuple[jax.Array, Report, Any]:

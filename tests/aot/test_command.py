@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import json
+import math
 import os
 import re
 import subprocess
@@ -14,10 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from r1jax.aot import programs, recipe, report, topologies
-from r1jax.model import GQA, MLA, ModelConfig, Transformer, sizes
+from r1jax.aot import hlo, programs, recipe, report, topologies
+from r1jax.decoding import score
+from r1jax.model import GQA, MLA, Adapted, LoRA, ModelConfig, Transformer, lora, sizes
 from r1jax.model.sizes import SIZES
-from r1jax.stages.rl_step import _reference_score
+from r1jax.stages.rl_step import reference_score
 from r1jax.structs import Prompts
 
 ROOT = Path(__file__).parents[2]
@@ -53,10 +55,9 @@ def test_tells_memory_operations_and_bytes_of_each_program(told):
   text, row = told
   assert row['stage'] == 'r1_zero: rl' and row['devices'] == '2 x cpu'
   names = [one['name'] for one in row['programs']]
-  assert names == ['encode prompts', 'decode', 'score', 'gradient', 'update']
+  assert names == ['encode prompts', 'shrink batch', 'decode', 'score', 'gradient', 'update']
   for name in (
-    'encode',
-    *names[1:],
+    *(name.split()[0] for name in names),
     'parameters',
     'moments',
     'reference',
@@ -71,7 +72,36 @@ def test_tells_memory_operations_and_bytes_of_each_program(told):
     # Two of each parameter that is trained, which those of the MTP module are not.
     assert 1.4 < memory['moments'] / memory['parameters'] < 2
     assert one['total_bytes'] == sum(memory.values()) and one['fault'] == ''
-    assert one['cost']['collective_bytes'] and one['seconds'] > 0
+    assert one['seconds'] > 0
+    # Samples leave where they are.
+    assert bool(one['cost']['collective_bytes']) == (one['name'] != 'shrink batch')
+
+
+def test_beside_a_program_stands_what_the_run_keeps(told):
+  """Of every program the same parameters, moments and reference; more where more is there."""
+  kinds = {one['name']: one['memory'] for one in told[1]['programs']}
+  for name in ('parameters', 'moments', 'reference'):
+    (_,) = {memory[name] for memory in kinds.values()}
+  found = {
+    name: set(memory) - {'parameters', 'moments', 'reference'} for name, memory in kinds.items()
+  }
+  own = {'inputs', 'outputs', 'temporaries'}
+  assert found == {
+    'encode prompts': own,
+    'shrink batch': own | {'cache'},
+    'decode': own | {'cache'},
+    'score': own | {'microbatch'},
+    'gradient': own | {'sum of gradients', 'microbatch', 'next microbatch'},
+    'update': own | {'sum of gradients'},
+  }
+  # While half of the samples leave, both caches are there; 16 of 24 tokens are read by then.
+  before, after = (kinds[name]['cache'] for name in ('shrink batch', 'decode'))
+  of_8_tokens = after - before
+  assert 0 < of_8_tokens < before / 2
+  expected = before - of_8_tokens
+  assert 0.99 * expected < kinds['shrink batch']['outputs'] < 1.01 * expected
+  of_gradient = kinds['gradient']
+  assert kinds['score']['microbatch'] < of_gradient['microbatch'] == of_gradient['next microbatch']
 
 
 def test_operations_are_about_those_of_the_model(told):
@@ -121,7 +151,7 @@ def test_shapes_compile_to_what_arrays_compile_to():
     found['score'].arguments['reference'],
   )
   one = np.ones(2, np.int32)
-  lowered = _reference_score.lower(
+  lowered = reference_score.lower(
     Transformer(stage.config),
     params,
     Prompts(np.ones((2, 8), np.int32), one, one),
@@ -152,14 +182,18 @@ def test_operations_of_a_model_by_hand():
   config = ModelConfig(
     vocab_size=50, num_layers=3, model_dim=12, mlp_dim=20, attention=GQA(4, 2, 6)
   )
-  work = programs.Work(prompts=5, group_size=7, prompt_tokens=11, answer_tokens=4, passes=3)
+  work = programs.Work(5, 7, 11, 4, backward=True, adapter_weights=None)
   layer = 12 * 6 * (4 + 2 + 2) + 4 * 6 * 12 + 3 * 12 * 20 + 2 * 12
   tokens, answers = 5 * 11 + 5 * 7 * 4, 5 * 7 * 4
   products = 2 * ((3 * layer + 12) * tokens + 12 * 50 * answers)
   pairs = 5 * sum(range(1, 12)) + 5 * 7 * sum(11 + t for t in range(1, 5))
   assert report.model_operations(config, work) == 3 * (products + 3 * 4 * 4 * 6 * pairs)
+  # A base that stays as it is needs the gradient of its inputs alone; its adapters need both.
+  adapted = dataclasses.replace(work, adapter_weights=17)
+  expected = 2 * products + 3 * (3 * 4 * 4 * 6 * pairs + 2 * 17 * tokens)
+  assert report.model_operations(config, adapted) == expected
   latent = dataclasses.replace(config, attention=MLA(4, None, 8, 6, 2, 5))
-  less = dataclasses.replace(work, prompt_tokens=0, passes=1)
+  less = dataclasses.replace(work, prompt_tokens=0, backward=False)
   more = dataclasses.replace(less, prompt_tokens=1)
   pairs = 5 + answers  # Of the prompts' token with itself, and of each answer's with it.
   own = 2 * 5 * (sizes.count_parameters(latent).active - 12 * 50)
@@ -167,13 +201,51 @@ def test_operations_of_a_model_by_hand():
   assert found == own + 2 * pairs * 3 * 4 * (6 + 2 + 5)
 
 
+def test_a_gradient_of_adapters_takes_as_many_operations_as_the_model_needs():
+  """Counted in the optimised program: a matrix that stays as it is needs no gradient of its own."""
+  attention = GQA(num_heads=4, num_kv_heads=4, head_dim=24)
+  config = ModelConfig(50, num_layers=3, model_dim=96, mlp_dim=192, attention=attention)
+  model, key = Transformer(config), jax.random.key(0)
+  base = jax.eval_shape(model.init, key, jax.ShapeDtypeStruct((1, 2), jnp.int32))['params']
+  chosen = LoRA(rank=4, alpha=8.0)
+  adapters = jax.eval_shape(lambda base: lora.create(key, base, chosen), base)
+  one, tokens = np.full(2, 8, np.int32), np.ones((2, 3, 8), np.int32)
+
+  def loss(trained, base):
+    params = Adapted(base, trained, chosen.scale)
+    prompts = Prompts(np.ones((2, 8), np.int32), one, one)
+    lengths = np.full((2, 3), 8, np.int32)
+    return jnp.sum(score(model, params, prompts, tokens, lengths, temperature=1.0).logp_PGT)
+
+  weights = lora.count_active(adapters, config)
+  assert weights == sum(math.prod(array.shape) for array in jax.tree.leaves(adapters))
+  work = programs.Work(2, 3, 7, 8, backward=True, adapter_weights=weights)
+  lowered = jax.jit(jax.grad(loss)).lower(adapters, base)
+  text = lowered.compile({'xla_backend_optimization_level': 0}).as_text()
+  found = hlo.cost(text).operations / report.model_operations(config, work)
+  assert 0.98 < found < 1.05
+
+
+def test_of_adapted_experts_those_count_that_are_chosen():
+  config = SIZES['tiny']
+  factors = {'a': jnp.ones((3, 16, 128, 2)), 'b': jnp.ones((3, 16, 2, 64))}
+  layers = {'expert_layers': {'moe': {'up': factors}}}
+  assert lora.count_active(layers, config) == 3 * 4 * (128 * 2 + 2 * 64)
+  shared = {'expert_layers': {'moe': {'shared': {'up': {'a': jnp.ones((3, 128, 2))}}}}}
+  assert lora.count_active(shared, config) == 3 * 128 * 2
+  assert lora.count_active({'mtp': layers['expert_layers']}, config) == 0
+
+
 def test_what_does_not_fit_is_said_with_what_would_help():
   big = report.Compiled('gradient', {'parameters': 3 << 30}, None, None, 1.0)
   (line,) = report.notes([big], memory_bytes=2 << 30)
   assert line.startswith('gradient does not fit: 1.00 GiB too many. Try more rl.settings.num_micro')
-  failed = report.Compiled('decode', {}, None, None, 1.0, 'Used 20.5G of 15.7G hbm')
+  failed = report.Compiled('decode', {}, None, None, 1.0, 'Used 20.5G of 15.7G hbm', 3 << 30)
   (line,) = report.notes([failed], memory_bytes=16 << 30)
-  assert 'Used 20.5G of 15.7G hbm. Try fewer rl.settings.prompts_per_step' in line
+  assert 'Used 20.5G of 15.7G hbm; 3.00 GiB of the run lie beside it. Try fewer rl.' in line
+  (line,) = report.notes([big], memory_bytes=4 << 30)
+  assert line == 'All fit: at most 3.00 GiB, in gradient.'
+  assert report.notes([big], memory_bytes=None) == []
 
 
 @pytest.mark.parametrize(

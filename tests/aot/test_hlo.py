@@ -208,10 +208,10 @@ def test_hits_of_a_window_are_those_of_a_convolution(
 SPLASH = """
 ENTRY %main (a: bf16[2,7,4096,64]) -> bf16[2,7,4096,64] {
   %a = bf16[2,7,4096,64]{3,2,1,0} parameter(0)
-  ROOT %splash_mha_KIND_segmented.1 = (f32[2,512,64]{2,1,0:T(8,128)}, bf16[2,7,4096,64]{3,2,1,0}) \
+  ROOT %splash_mqa_KIND_segmented.1 = (f32[2,512,64]{2,1,0:T(8,128)}, bf16[2,7,4096,64]{3,2,1,0}) \
 custom-call(%a, %a, %a, /*index=5*/%a), custom_call_target="tpu_custom_call", \
 operand_layout_constraints={s8[1,8,9]{2,1,0}, bf16[2,7,4096,64]{3,2,1,0}, \
-bf16[2,1,4608,64]{3,2,1,0}, bf16[2,1,4608,32]{3,2,1,0}, s32[4096,128]{1,0}}, \
+bf16[2,4608,64]{2,1,0}, bf16[2,4608,32]{2,1,0}, s32[4096,128]{1,0}}, \
 frontend_attributes={kernel_metadata={}}
 }
 """
@@ -219,7 +219,7 @@ frontend_attributes={kernel_metadata={}}
 
 @pytest.mark.parametrize(
   ('kind', 'widths'),
-  [('fwd', 64 + 32), ('dq', 64 + 32 + 64), ('dkv', 64 + 32 + 32 + 64)],
+  [('fwd', 64 + 32), ('dkv', 64 + 32 + 64 + 64 + 32)],
 )
 def test_kernels_of_attention_count_the_pairs_that_they_see(kind, widths):
   """512 keys before, of which every query sees all, and of 4,096 those up to its own."""

@@ -201,3 +201,30 @@ def test_latents_of_long_answers_are_expanded_one_answer_at_a_time(monkeypatch):
   by_one = temporaries(33) - temporaries(17)
   monkeypatch.setattr(mla, 'is_long', lambda *_: False)
   assert by_one < 0.7 * (temporaries(33) - temporaries(17))
+
+
+@pytest.mark.parametrize('name', ['gqa', 'v3'])
+def test_what_remat_keeps_of_attention_is_not_computed_again(monkeypatch, name):
+  """Gradients are those of full remat, with one loop of products less a span and layer."""
+  monkeypatch.setattr(attention, 'PLAIN_SCORES', 0)
+  config = dataclasses.replace(
+    subject(name).config, num_layers=1, moe=None, num_dense_layers=0, num_mtp=0
+  )
+  params = dict(subject(name).params)
+  params['dense_layers'] = jax.tree.map(lambda leaf: leaf[:1], params['dense_layers'])
+  tokens_PGT = RNG.integers(0, VOCABULARY, (P, 1, T))
+
+  def gradient_of(remat):
+    model = Transformer(dataclasses.replace(config, remat=remat))
+
+    def loss(params):
+      return jnp.sum(jnp.sin(call(model, params, 'encode', tokens_PGT).hidden_PGTD))
+
+    program = compiled(jax.grad(loss)).lower(params).compile()
+    return program(params), program.as_text().count(' while(')
+
+  expected, loops = gradient_of('full')
+  found, fewer = gradient_of('attention')
+  assert fewer == loops - 1
+  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+    np.testing.assert_allclose(a, b, atol=1e-5 * max(1, np.abs(b).max()))

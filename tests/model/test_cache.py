@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from families import QUICK, VOCABULARY, Subject, sees, subject
 
-from r1jax.model.cache import Prefix, append, as_prefix, empty_suffix, grow
+from r1jax.model.cache import Prefix, append, as_prefix, empty_block, empty_suffix, grow
 
 LENGTH_P = np.array([4, 1, 0])
 P, G, S, T = 3, 2, 5, 4
@@ -54,12 +54,12 @@ def naive(name):
 
 
 @functools.cache
-def prefix_and_room(name, capacity):
+def prefix_and_room(name, *room):
   """The prompts' prefix, and a suffix without tokens."""
   model = subject(name)
   prefix = as_prefix(model.encode(model.params, PREFIX_PS[:, None]).cache, LENGTH_P)
   one = jax.eval_shape(model.plain('encode'), model.params, SUFFIX_PGT[:, :, :1], prefix=prefix)
-  return prefix, empty_suffix(one.cache, capacity)
+  return prefix, empty_suffix(one.cache, *room)
 
 
 @pytest.mark.parametrize(
@@ -95,15 +95,31 @@ def test_decoding_token_by_token_is_the_full_pass(name, absorbed):
   )
 
 
-def test_grown_suffix_goes_on_and_takes_several_tokens_at_once(gqa):
-  """Two tokens fill it; after it has grown, two more are read in one pass."""
-  prefix, suffix = prefix_and_room('gqa', 2)
-  for t in range(2):
-    out = gqa.encode(gqa.params, SUFFIX_PGT[:, :, t : t + 1], prefix=prefix, suffix=suffix)
+def with_block(suffix):
+  return dataclasses.replace(suffix, blocks=(*suffix.blocks, empty_block(suffix.blocks[-1], 2)))
+
+
+def grown(suffix):
+  return dataclasses.replace(suffix, blocks=(grow(suffix.blocks[0], 3),))
+
+
+@pytest.mark.parametrize('widen', [grown, with_block])
+@pytest.mark.parametrize('name', ['gqa', 'v3'])
+def test_a_suffix_with_more_room_goes_on_and_takes_several_tokens_at_once(name, widen):
+  """Two tokens fill it; when it has room again, one more is read, and then a last one."""
+  model = subject(name)
+  expected = of_suffix(naive(name).hidden_PGTD[:, 0])
+  prefix, suffix = prefix_and_room(name, 2)
+  encode = functools.partial(model.encode, model.params, prefix=prefix, absorbed=True)
+  for t in range(3):
+    if t == 2:
+      suffix = widen(suffix)
+      out = encode(SUFFIX_PGT[:, :, 2:], suffix=suffix)
+      np.testing.assert_allclose(out.hidden_PGTD, expected[:, :, 2:], atol=2e-5, rtol=1e-5)
+    out = encode(SUFFIX_PGT[:, :, t : t + 1], suffix=suffix)
     suffix = append(suffix, out.cache)
-  out = gqa.encode(gqa.params, SUFFIX_PGT[:, :, 2:], prefix=prefix, suffix=grow(suffix, 3))
-  expected = of_suffix(naive('gqa').hidden_PGTD[:, 0])[:, :, 2:]
-  np.testing.assert_allclose(out.hidden_PGTD, expected, atol=2e-5, rtol=1e-5)
+  out = encode(SUFFIX_PGT[:, :, 3:], suffix=suffix)
+  np.testing.assert_allclose(out.hidden_PGTD, expected[:, :, 3:], atol=2e-5, rtol=1e-5)
 
 
 def test_padding_of_prompts_changes_nothing(model):
@@ -118,8 +134,8 @@ def test_padding_of_prompts_changes_nothing(model):
 def test_room_of_a_suffix_changes_nothing(name):
   """Rubbish where no token has been written yet."""
   model = subject(name)
-  prefix, clean = prefix_and_room(name, T)
-  littered = dataclasses.replace(clean, cache=jax.tree.map(lambda a: a + 1e3, clean.cache))
+  prefix, clean = prefix_and_room(name, T, 1)
+  littered = dataclasses.replace(clean, blocks=jax.tree.map(lambda a: a + 1e3, clean.blocks))
   first, second = (
     model.encode(model.params, SUFFIX_PGT[:, :, :1], prefix=prefix, suffix=suffix).hidden_PGTD
     for suffix in (clean, littered)
@@ -213,16 +229,19 @@ def test_prefix_work_does_not_grow_with_the_group():
 
 def test_append_writes_behind_what_is_there():
   entries = {'stack': {'key': jnp.ones((1, 1, 2, 1, 3))}}
+
+  def found(suffix):
+    return [block['stack']['key'][0, 0, 1, :, 0].tolist() for block in suffix.blocks]
+
   suffix = append(append(empty_suffix(entries, 3), entries), jax.tree.map(lambda a: 2 * a, entries))
-  np.testing.assert_array_equal(suffix.cache['stack']['key'][0, 0, 1, :, 0], [1, 2, 0])
-  assert suffix.length == 2
-  grown = grow(suffix, 5)
-  np.testing.assert_array_equal(grown.cache['stack']['key'][0, 0, 1, :, 0], [1, 2, 0, 0, 0])
-  assert grown.length == 2
+  assert found(suffix) == [[1, 2, 0]] and suffix.length == 2 and suffix.room == (3,)
+  assert grow(suffix.blocks[0], 5)['stack']['key'][0, 0, 1, :, 0].tolist() == [1, 2, 0, 0, 0]
+  suffix = with_block(append(suffix, entries))
+  assert found(append(suffix, entries)) == [[1, 2, 1], [1, 0]] and suffix.room == (3, 2)
 
 
 def test_bfloat16_cache_stays_bfloat16():
   model = Subject.of(dataclasses.replace(subject('v3').config, dtype='bfloat16'))
   out = jax.eval_shape(model.plain('encode'), model.params, SUFFIX_PGT[:, :, :1])
   suffix = jax.eval_shape(lambda c: append(empty_suffix(c, 4), c), out.cache)
-  assert {leaf.dtype for leaf in jax.tree.leaves(suffix.cache)} == {jnp.dtype('bfloat16')}
+  assert {leaf.dtype for leaf in jax.tree.leaves(suffix.blocks)} == {jnp.dtype('bfloat16')}

@@ -1,12 +1,14 @@
 """The TPU's kernel, interpreted on the CPU, is the plain attention."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from families import QUICK
 
-from r1jax.model import attention, splash
+from r1jax.model import attention, remat, splash
 from r1jax.model.spans import Seen, Span
 
 P, G, S, T = 2, 2, 40, 150
@@ -77,7 +79,7 @@ def test_it_is_taken_on_tpus_for_what_it_can_do(monkeypatch):
 
 @pytest.mark.parametrize('widths', [(64, 64), (128, 128), (192, 128)])
 def test_widths_of_published_models_lower_for_tpus(widths):
-  """Forward, and the gradients of queries and of keys with values: three kernels."""
+  """Forward, and the gradient: two kernels."""
   arrays = [
     jax.ShapeDtypeStruct((1, 1, 1024, 2, width), jnp.bfloat16) for width in (widths[0], *widths)
   ]
@@ -87,4 +89,24 @@ def test_widths_of_published_models_lower_for_tpus(widths):
     return jnp.sum(out.astype(jnp.float32))
 
   program = jax.jit(jax.grad(loss, argnums=(0, 1, 2))).trace(*arrays)
-  assert program.lower(lowering_platforms=('tpu',)).as_text().count('tpu_custom_call') == 3
+  assert program.lower(lowering_platforms=('tpu',)).as_text().count('tpu_custom_call') == 2
+
+
+def test_what_remat_keeps_of_the_kernel_is_not_computed_again(monkeypatch):
+  """Gradients are those of full remat, with the loop of one kernel less."""
+  monkeypatch.setattr(splash, 'BLOCK', 128)
+  query, key = normal(1, 1, 130, 1, 8), normal(1, 1, 130, 1, 8)
+
+  def gradient_of(policy):
+    def loss(query):
+      attend = functools.partial(splash.attend, interpret=True)
+      kept = jax.checkpoint(attend, policy=remat.POLICIES[policy])
+      return jnp.sum(jnp.sin(kept(query, [Span(key, key, Seen(causal=True))])))
+
+    program = jax.jit(jax.grad(loss), compiler_options=QUICK).lower(query).compile()
+    return program(query), program.as_text().count(' while(')
+
+  expected, loops = gradient_of('full')
+  found, fewer = gradient_of('attention')
+  assert fewer < loops
+  np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -187,9 +187,10 @@ def kept(config, remat):
 def test_remat_policies_keep_less(config):
   sizes = {
     remat: sum(math.prod(shape) for shape in kept(config, remat))
-    for remat in ('none', 'dots', 'full')
+    for remat in ('none', 'dots', 'residual', 'full')
   }
   assert sizes['full'] < 0.8 * sizes['dots'] < 0.5 * sizes['none']
+  assert sizes['full'] < sizes['residual'] < 0.9 * sizes['dots']
 
 
 def test_remat_covers_every_block():
@@ -202,7 +203,9 @@ def test_remat_covers_every_block():
   assert scores('dots') == scores('full') == set()
 
 
-@pytest.mark.parametrize(('remat', 'unroll'), [('dots', 1), ('full', 1), ('none', 3), ('full', 4)])
+@pytest.mark.parametrize(
+  ('remat', 'unroll'), [('dots', 1), ('residual', 1), ('full', 1), ('none', 3), ('full', 4)]
+)
 def test_remat_and_unrolling_change_neither_loss_nor_gradient(remat, unroll):
   found, expected = loss_and_gradient(remat, unroll), loss_and_gradient('none', 1)
   for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
@@ -260,7 +263,10 @@ def test_initial_weights():
   ('change', 'message'),
   [
     ({'dtype': 'float16'}, r"model\.dtype is 'float16', allowed are 'float32', 'bfloat16'"),
-    ({'remat': 'some'}, r"model\.remat is 'some', allowed are 'none', 'dots', 'full'"),
+    (
+      {'remat': 'some'},
+      r"model\.remat is 'some', allowed are 'none', 'dots', 'attention', 'residual', 'full'",
+    ),
     ({'unroll': 0}, r'unroll is 0, must be at least 1: change model\.unroll'),
     ({'num_mtp': 2}, r'num_mtp is 2, allowed are 0 and 1: change model\.num_mtp'),
     ({'num_dense_layers': 4}, 'num_dense_layers 4 exceeds num_layers 3'),

@@ -194,7 +194,7 @@ def test_each_epoch_takes_every_prompt_once(num_minibatches):
   seen = []
 
   def watch(state, parts):
-    seen.append(parts)
+    seen.append(list(parts))
     return state, {}
 
   learning.__dict__['update'] = watch
@@ -208,6 +208,29 @@ def test_each_epoch_takes_every_prompt_once(num_minibatches):
   assert len(set(orders)) > 1 or num_minibatches == 1
   for ((_, part),) in seen:
     np.testing.assert_allclose(np.sum(part.weight_PGT), 1, rtol=1e-5)
+
+
+def test_microbatches_come_to_the_device_as_they_are_used(monkeypatch):
+  """Two to begin with, to know that it is not all; then one; none while the parameters move."""
+  learning = reinforcement(num_microbatches=4)
+  step, counts = learning.update, []
+  batch, state = learning.batch(judged(), None), state_of(learning)
+
+  def count_parts():
+    return sum(array.dtype == bool and array.ndim == 3 for array in jax.live_arrays())
+
+  def watched(program):
+    def call(*arguments):
+      counts.append(count_parts() - elsewhere)
+      return program(*arguments)
+
+    return call
+
+  for name in ('gradient', 'update'):
+    monkeypatch.setattr(step, name, watched(getattr(step, name)))
+  elsewhere = count_parts()
+  learning.take_updates(state, None, batch, judged(), step=STEP)
+  assert counts == [2, 1, 1, 1, 0]
 
 
 def test_inner_epochs_move_the_parameters_again():
