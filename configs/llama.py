@@ -24,7 +24,7 @@ _BASE = {
   'hardware': 'v6e:4x4',
   'name': 'llama_8b',
   'init_from': 'meta-llama/Llama-3.1-8B',
-  # 8 key-value heads; the cache of a group of 4,096 tokens is 2 GiB a chip, and 4 groups lie there.
+  # 8 key-value heads; the cache of half a group of 4,096 tokens is 1 GiB a chip, of 4 groups.
   'mesh.fsdp': 2,
   'mesh.tensor': 4,
   'mesh.context': 2,

@@ -63,7 +63,7 @@ RECIPES = {
     'hardware': 'v5e:4x4',
     'name': 'qwen_7b',
     'init_from': 'Qwen/Qwen2.5-7B',
-    # 4 key-value heads, so that caches are split by 4; the tokens of an answer, in training, by 2.
+    # 4 key-value heads, so that caches are split by 4, and the answers to a question by 2.
     'mesh.fsdp': 2,
     'mesh.tensor': 4,
     'mesh.context': 2,
@@ -76,7 +76,7 @@ RECIPES = {
     'hardware': 'v5p:4x4x4',
     'name': 'qwen_32b',
     'init_from': 'Qwen/Qwen2.5-32B',
-    # 8 key-value heads: of answers of 8,192 tokens, a group's cache is 4 GiB a chip, of 8 groups.
+    # 8 key-value heads: half a group's cache of 8,192 tokens is 2 GiB a chip, of 8 groups.
     'mesh.fsdp': 4,
     'mesh.tensor': 8,
     'mesh.context': 2,
