@@ -193,13 +193,12 @@ def test_on_eight_devices():
   """Runs the rest of this file in an interpreter to which the CPU is 8 devices."""
   if jax.device_count() == NUM_DEVICES:
     pytest.skip('this interpreter has 8 devices: the tests below run here')
-  flags = f'--xla_force_host_platform_device_count={NUM_DEVICES}'
+  flags = f'{os.environ["XLA_FLAGS"]} --xla_force_host_platform_device_count={NUM_DEVICES}'
   environment = os.environ | {
     'XLA_FLAGS': flags,
     'JAX_PLATFORMS': 'cpu',
-    'JAX_DISABLE_MOST_OPTIMIZATIONS': '1',  # Most of the time is compilation.
   }
-  command = [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-k', 'a_mesh']
+  command = [sys.executable, '-m', 'pytest', '-n0', '-p', 'no:cacheprovider', '-k', 'a_mesh']
   run = subprocess.run(
     [*command, __file__],
     env=environment,
