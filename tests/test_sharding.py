@@ -17,7 +17,19 @@ from r1jax import sharding
 from r1jax.algorithms import grpo, kl, measures, ratios, reductions, surrogate
 from r1jax.decoding import Sampler, generate, generation
 from r1jax.decoding.scoring import score
-from r1jax.model import Transformer, attention, blockwise, experts, sizes, splash
+from r1jax.interop import families as folder_families
+from r1jax.model import (
+  GQA,
+  ModelConfig,
+  MoE,
+  Rope,
+  Transformer,
+  attention,
+  blockwise,
+  experts,
+  sizes,
+  splash,
+)
 from r1jax.model.spans import Seen, Span
 from r1jax.sharding import MeshShape
 from r1jax.stages import pretrain, rl_batch, rl_step
@@ -39,6 +51,35 @@ def shapes_of(config):
   return jax.eval_shape(Transformer(config).init, jax.random.key(0), tokens_BL)['params']
 
 
+# Of each family, all of what is split over two devices has an even size. Experts are computed
+# densely where tokens are as few as here, or in blocks; V3 has both kinds of layers.
+SMALL = dict(vocab_size=20, num_layers=2, model_dim=12, mlp_dim=20)
+LLAMA = ModelConfig(attention=GQA(4, 2, 6), rope=GQA_CONFIG.rope, **SMALL)
+FAMILIES = {
+  'DeepseekV3ForCausalLM': dataclasses.replace(
+    V3_CONFIG,
+    attention=dataclasses.replace(V3_CONFIG.attention, norm_epsilon=1e-6),
+    moe=dataclasses.replace(V3_CONFIG.moe, width=8),
+    num_mtp=0,
+    **SMALL,
+  ),
+  'DeepseekV2ForCausalLM': dataclasses.replace(
+    V2_CONFIG, moe=dataclasses.replace(V2_CONFIG.moe, width=8, dispatch='grouped'), **SMALL
+  ),
+  'Qwen2ForCausalLM': dataclasses.replace(
+    LLAMA, attention=GQA(4, 2, 6, qkv_bias=True), rope=Rope(theta=50.0), tied=True
+  ),
+  'Qwen3ForCausalLM': dataclasses.replace(
+    LLAMA, attention=GQA(4, 2, 6, qk_norm=True), rope=Rope(theta=50.0), tied=True
+  ),
+  'Qwen3MoeForCausalLM': dataclasses.replace(
+    LLAMA,
+    attention=GQA(4, 2, 6, qk_norm=True),
+    rope=Rope(theta=50.0),
+    moe=MoE(8, top_k=3, width=8, scores='softmax', selection_bias=False, group_score_size=1),
+  ),
+  'LlamaForCausalLM': LLAMA,
+}
 CONFIGS = sizes.SIZES | {'gqa': GQA_CONFIG, 'v2': V2_CONFIG, 'v3': V3_CONFIG}
 
 
@@ -175,12 +216,21 @@ def test_constraints_are_nothing_on_one_device():
   np.testing.assert_array_equal(sharding.place({'x': x}, None)['x'], x)
 
 
+def test_families_are_those_of_folders_and_see_every_axis_split():
+  assert FAMILIES.keys() == {family.architecture for family in folder_families.FAMILIES}
+  for name, config in FAMILIES.items():
+    assert folder_families.write(config)[0].architecture == name
+    axes = [MESHES[mesh] for family, mesh in FAMILY_CASES if family == name]
+    sizes = np.array([shape.resolve(NUM_DEVICES) for shape in axes])
+    assert np.all(sizes.max(axis=0) > 1), 'an axis is not split'
+
+
 def test_models_run_within_ones_own_mesh():
   mesh = jax.make_mesh((1,), ('mine',), axis_types=(jax.sharding.AxisType.Auto,))
   tokens_BL = np.arange(8, dtype=np.int32).reshape(2, 4)
-  expected = Transformer(DENSE).apply({'params': host_params(DENSE)}, tokens_BL).logits_BLV
+  expected = Transformer(LLAMA).apply({'params': host_params(LLAMA)}, tokens_BL).logits_BLV
   with jax.set_mesh(mesh):
-    found = Transformer(DENSE).apply({'params': host_params(DENSE)}, tokens_BL).logits_BLV
+    found = Transformer(LLAMA).apply({'params': host_params(LLAMA)}, tokens_BL).logits_BLV
   np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -207,43 +257,52 @@ def test_on_eight_devices():
     text=True,
   )
   assert run.returncode == 0, run.stdout + run.stderr
-  split_experts = sum(shape.expert > 1 for shape, _ in CASES.values())
-  expected = 4 * len(CASES) + split_experts + 2
+  split_experts = sum(MESHES[mesh].expert > 1 for _, mesh in CASES)
+  expected = len(FAMILY_CASES) + 3 * len(CASES) + split_experts + 2
   assert f'{expected} passed' in run.stdout, run.stdout
 
 
-# Of both models, all of what is split over two devices has an even size.
-# Latent attention and experts, computed densely where tokens are as few as here, or in blocks.
-EXPERTS = dataclasses.replace(
-  V3_CONFIG,
-  vocab_size=20,
-  num_layers=2,
-  num_dense_layers=0,
-  num_mtp=0,
-  moe=dataclasses.replace(V3_CONFIG.moe, width=8),
-)
-# Both kinds of layers.
-STACKS = dataclasses.replace(EXPERTS, num_dense_layers=1)
-DENSE = dataclasses.replace(GQA_CONFIG, vocab_size=20)
-CASES = {
-  'data, fsdp, tensor': (MeshShape(data=2, fsdp=2, tensor=2), EXPERTS),
-  'fsdp, tensor, expert': (MeshShape(data=1, fsdp=2, tensor=2, expert=2), EXPERTS),
-  'fsdp, tensor, context': (MeshShape(data=1, fsdp=2, tensor=2, context=2), DENSE),
-  'data, expert, context': (MeshShape(data=2, expert=2, context=2), STACKS),
+MESHES = {
+  'data, fsdp, tensor': MeshShape(data=2, fsdp=2, tensor=2),
+  'fsdp, tensor, expert': MeshShape(data=1, fsdp=2, tensor=2, expert=2),
+  'fsdp, tensor, context': MeshShape(data=1, fsdp=2, tensor=2, context=2),
+  'data, expert, context': MeshShape(data=2, expert=2, context=2),
 }
+# Each family on two meshes, which have all axes between them.
+FAMILY_CASES = [
+  ('DeepseekV3ForCausalLM', 'fsdp, tensor, expert'),
+  ('DeepseekV3ForCausalLM', 'data, expert, context'),
+  ('DeepseekV2ForCausalLM', 'data, fsdp, tensor'),
+  ('DeepseekV2ForCausalLM', 'data, expert, context'),
+  ('Qwen2ForCausalLM', 'fsdp, tensor, context'),
+  ('Qwen2ForCausalLM', 'data, expert, context'),
+  ('Qwen3ForCausalLM', 'data, fsdp, tensor'),
+  ('Qwen3ForCausalLM', 'data, expert, context'),
+  ('Qwen3MoeForCausalLM', 'fsdp, tensor, context'),
+  ('Qwen3MoeForCausalLM', 'data, expert, context'),
+  ('LlamaForCausalLM', 'fsdp, tensor, expert'),
+  ('LlamaForCausalLM', 'data, expert, context'),
+]
+# Each mesh once, for what is not of a family.
+CASES = [
+  ('DeepseekV2ForCausalLM', 'data, fsdp, tensor'),
+  ('DeepseekV3ForCausalLM', 'fsdp, tensor, expert'),
+  ('Qwen2ForCausalLM', 'fsdp, tensor, context'),
+  ('DeepseekV3ForCausalLM', 'data, expert, context'),
+]
 P, G, T, S = 4, 2, 6, 5
 STOP = (0, 5, 11)
 
 
-@pytest.fixture(scope='module', params=CASES)
+@pytest.fixture(scope='module', params=CASES, ids=': '.join)
 def on_mesh(request):
   """A model's config and a mesh, in whose scope the test runs, as the runner does it."""
   if jax.device_count() != NUM_DEVICES:
     pytest.skip('needs 8 devices: test_on_eight_devices runs it in an interpreter that has them')
-  shape, config = CASES[request.param]
-  mesh = sharding.make_mesh(shape)
+  family, mesh = request.param
+  mesh = sharding.make_mesh(MESHES[mesh])
   with jax.set_mesh(mesh):
-    yield config, mesh
+    yield FAMILIES[family], mesh
 
 
 @functools.cache
@@ -351,6 +410,7 @@ def update_on_one_device(config):
     return jax.device_get(step_of(config)(state, [batch]))
 
 
+@pytest.mark.parametrize('on_mesh', FAMILY_CASES, ids=': '.join, indirect=True, scope='module')
 def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
   """Loss, metrics and gradients (as moments); the second update runs the same program."""
   config, mesh = on_mesh
@@ -367,8 +427,9 @@ def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
   assert_close(jax.device_get(state.optimizer), expected_state.optimizer)
   assert_split(state.params, mesh)
   assert_split(state.optimizer, mesh)
+  unsplit = {'data'} if config.moe else {'data', 'expert'}
   assert max(parts.values()) == math.prod(
-    size for axis, size in mesh.shape.items() if axis != 'data'
+    size for axis, size in mesh.shape.items() if axis not in unsplit
   )
   state, _ = step(state, [batch])
   assert state.updates == 2
@@ -445,6 +506,12 @@ def in_blocks(config, mesh):
   return jax.device_get(step._gradient(params, rl_batch.placed(host_batch(config), mesh)))
 
 
+@functools.cache
+def in_blocks_on_one_device(config):
+  with one_device():
+    return in_blocks(config, None)
+
+
 def test_experts_in_blocks_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
   config, mesh = on_mesh
   if mesh.shape['expert'] == 1:
@@ -454,8 +521,7 @@ def test_experts_in_blocks_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
   monkeypatch.setattr(experts, 'in_blocks', lambda *args: calls.append(1) or plain(*args))
   found = in_blocks(config, mesh)
   assert calls, 'blocks of this size hold more rows than all experts'
-  with one_device():
-    expected = in_blocks(config, None)
+  expected = in_blocks_on_one_device(config)
   assert_close((found[0], found[2]), (expected[0], expected[2]))
 
 
@@ -475,7 +541,7 @@ def pretraining_gradient(config, mesh):
 
 def test_multi_token_prediction_on_a_mesh_equals_one_device(on_mesh):
   config, mesh = on_mesh
-  if config is not STACKS:
+  if config.moe is None or mesh.shape['context'] == 1:
     pytest.skip('one mesh, on which tokens are split, is enough')
   config = dataclasses.replace(config, num_mtp=1)
   found = pretraining_gradient(config, mesh)
