@@ -73,6 +73,16 @@ def pytest_configure(config):
   jax.config.update('jax_persistent_cache_min_compile_time_secs', WORTH_KEEPING)
 
 
+# Where tests take minutes. They come first: one worker begins with them, the other with the many
+# short ones, and what is left is divided among both until the end.
+LONG = ('tests/test_sharding.py', 'tests/integration/')
+
+
+def pytest_collection_modifyitems(items):
+  """Puts long tests first, and leaves the order within a part as it is."""
+  items.sort(key=lambda item: [not item.nodeid.startswith(part) for part in LONG])
+
+
 @pytest.fixture(scope='session')
 def compilation_cache():
   """Returns the folder of compiled programs, for processes that take it as a flag."""
