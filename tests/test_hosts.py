@@ -140,7 +140,7 @@ def test_two_processes_agree():
     address = f'localhost:{found.getsockname()[1]}'
   environment = os.environ | {
     'PYTHONPATH': str(ROOT),
-    'XLA_FLAGS': '--xla_force_host_platform_device_count=2',
+    'XLA_FLAGS': f'{os.environ["XLA_FLAGS"]} --xla_force_host_platform_device_count=2',
   }
   processes = [
     subprocess.Popen(

@@ -18,7 +18,20 @@ from r1jax.algorithms import grpo, kl, measures, ratios, reductions, surrogate
 from r1jax.aot import hlo, programs
 from r1jax.decoding import Sampler, generate, generation
 from r1jax.decoding.scoring import score
-from r1jax.model import Transformer, attention, blockwise, experts, mla, sizes, splash
+from r1jax.interop import families as folder_families
+from r1jax.model import (
+  GQA,
+  ModelConfig,
+  MoE,
+  Rope,
+  Transformer,
+  attention,
+  blockwise,
+  experts,
+  mla,
+  sizes,
+  splash,
+)
 from r1jax.model.spans import Seen, Span
 from r1jax.sharding import MeshShape
 from r1jax.stages import pretrain, rl_batch, rl_step
@@ -40,6 +53,35 @@ def shapes_of(config):
   return jax.eval_shape(Transformer(config).init, jax.random.key(0), tokens_BL)['params']
 
 
+# Of each family, all of what is split over two devices has an even size. Experts are computed
+# densely where tokens are as few as here, or in blocks; V3 has both kinds of layers.
+SMALL = dict(vocab_size=20, num_layers=2, model_dim=12, mlp_dim=20)
+LLAMA = ModelConfig(attention=GQA(4, 2, 6), rope=GQA_CONFIG.rope, **SMALL)
+FAMILIES = {
+  'DeepseekV3ForCausalLM': dataclasses.replace(
+    V3_CONFIG,
+    attention=dataclasses.replace(V3_CONFIG.attention, norm_epsilon=1e-6),
+    moe=dataclasses.replace(V3_CONFIG.moe, width=8),
+    num_mtp=0,
+    **SMALL,
+  ),
+  'DeepseekV2ForCausalLM': dataclasses.replace(
+    V2_CONFIG, moe=dataclasses.replace(V2_CONFIG.moe, width=8, dispatch='grouped'), **SMALL
+  ),
+  'Qwen2ForCausalLM': dataclasses.replace(
+    LLAMA, attention=GQA(4, 2, 6, qkv_bias=True), rope=Rope(theta=50.0), tied=True
+  ),
+  'Qwen3ForCausalLM': dataclasses.replace(
+    LLAMA, attention=GQA(4, 2, 6, qk_norm=True), rope=Rope(theta=50.0), tied=True
+  ),
+  'Qwen3MoeForCausalLM': dataclasses.replace(
+    LLAMA,
+    attention=GQA(4, 2, 6, qk_norm=True),
+    rope=Rope(theta=50.0),
+    moe=MoE(8, top_k=3, width=8, scores='softmax', selection_bias=False, group_score_size=1),
+  ),
+  'LlamaForCausalLM': LLAMA,
+}
 CONFIGS = sizes.SIZES | {'gqa': GQA_CONFIG, 'v2': V2_CONFIG, 'v3': V3_CONFIG}
 
 
@@ -189,12 +231,21 @@ def test_constraints_are_nothing_on_one_device():
   np.testing.assert_array_equal(sharding.place({'x': x}, None)['x'], x)
 
 
+def test_families_are_those_of_folders_and_see_every_axis_split():
+  assert FAMILIES.keys() == {family.architecture for family in folder_families.FAMILIES}
+  for name, config in FAMILIES.items():
+    assert folder_families.write(config)[0].architecture == name
+    axes = [MESHES[mesh][0] for family, mesh in FAMILY_CASES if family == name]
+    sizes = np.array([shape.resolve(NUM_DEVICES) for shape in axes])
+    assert np.all(sizes.max(axis=0) > 1), 'an axis is not split'
+
+
 def test_models_run_within_ones_own_mesh():
   mesh = jax.make_mesh((1,), ('mine',), axis_types=(jax.sharding.AxisType.Auto,))
   tokens_BL = np.arange(8, dtype=np.int32).reshape(2, 4)
-  expected = Transformer(DENSE).apply({'params': host_params(DENSE)}, tokens_BL).logits_BLV
+  expected = Transformer(LLAMA).apply({'params': host_params(LLAMA)}, tokens_BL).logits_BLV
   with jax.set_mesh(mesh):
-    found = Transformer(DENSE).apply({'params': host_params(DENSE)}, tokens_BL).logits_BLV
+    found = Transformer(LLAMA).apply({'params': host_params(LLAMA)}, tokens_BL).logits_BLV
   np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -207,13 +258,12 @@ def test_on_eight_devices():
   """Runs the rest of this file in an interpreter to which the CPU is 8 devices."""
   if jax.device_count() == NUM_DEVICES:
     pytest.skip('this interpreter has 8 devices: the tests below run here')
-  flags = f'--xla_force_host_platform_device_count={NUM_DEVICES}'
+  flags = f'{os.environ["XLA_FLAGS"]} --xla_force_host_platform_device_count={NUM_DEVICES}'
   environment = os.environ | {
     'XLA_FLAGS': flags,
     'JAX_PLATFORMS': 'cpu',
-    'JAX_DISABLE_MOST_OPTIMIZATIONS': '1',  # Most of the time is compilation.
   }
-  command = [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-k', 'a_mesh']
+  command = [sys.executable, '-m', 'pytest', '-n0', '-p', 'no:cacheprovider', '-k', 'a_mesh']
   run = subprocess.run(
     [*command, __file__],
     env=environment,
@@ -222,46 +272,57 @@ def test_on_eight_devices():
     text=True,
   )
   assert run.returncode == 0, run.stdout + run.stderr
-  split_experts = sum(shape.expert > 1 for shape, _, _ in CASES.values())
-  expected = 4 * len(CASES) + split_experts + 5
+  split_experts = sum(MESHES[mesh][0].expert > 1 for _, mesh in CASES)
+  expected = len(FAMILY_CASES) + 3 * len(CASES) + split_experts + 5
   assert f'{expected} passed' in run.stdout, run.stdout
 
 
-# Of both models, all of what is split over two devices has an even size.
-# Latent attention and experts, computed densely where tokens are as few as here, or in blocks.
-EXPERTS = dataclasses.replace(
-  V3_CONFIG,
-  vocab_size=20,
-  num_layers=2,
-  num_dense_layers=0,
-  num_mtp=0,
-  moe=dataclasses.replace(V3_CONFIG.moe, width=8),
-)
-# Both kinds of layers.
-STACKS = dataclasses.replace(EXPERTS, num_dense_layers=1)
-DENSE = dataclasses.replace(GQA_CONFIG, vocab_size=20)
 # With how many samples there are in a group: two are split along context, and of three the tokens.
-CASES = {
-  'data, fsdp, tensor': (MeshShape(data=2, fsdp=2, tensor=2), EXPERTS, 2),
-  'fsdp, tensor, expert': (MeshShape(data=1, fsdp=2, tensor=2, expert=2), EXPERTS, 2),
-  'fsdp, tensor, context': (MeshShape(data=1, fsdp=2, tensor=2, context=2), DENSE, 3),
-  'data, expert, context': (MeshShape(data=2, expert=2, context=2), STACKS, 2),
-  'data, expert, context of tokens': (MeshShape(data=2, expert=2, context=2), STACKS, 3),
+MESHES = {
+  'data, fsdp, tensor': (MeshShape(data=2, fsdp=2, tensor=2), 2),
+  'fsdp, tensor, expert': (MeshShape(data=1, fsdp=2, tensor=2, expert=2), 2),
+  'fsdp, tensor, context': (MeshShape(data=1, fsdp=2, tensor=2, context=2), 3),
+  'data, expert, context': (MeshShape(data=2, expert=2, context=2), 2),
+  'data, expert, context of tokens': (MeshShape(data=2, expert=2, context=2), 3),
 }
+# Each family on two meshes, which have all axes between them.
+FAMILY_CASES = [
+  ('DeepseekV3ForCausalLM', 'fsdp, tensor, expert'),
+  ('DeepseekV3ForCausalLM', 'data, expert, context'),
+  ('DeepseekV2ForCausalLM', 'data, fsdp, tensor'),
+  ('DeepseekV2ForCausalLM', 'data, expert, context'),
+  ('Qwen2ForCausalLM', 'fsdp, tensor, context'),
+  ('Qwen2ForCausalLM', 'data, expert, context'),
+  ('Qwen3ForCausalLM', 'data, fsdp, tensor'),
+  ('Qwen3ForCausalLM', 'data, expert, context'),
+  ('Qwen3MoeForCausalLM', 'fsdp, tensor, context'),
+  ('Qwen3MoeForCausalLM', 'data, expert, context'),
+  ('LlamaForCausalLM', 'fsdp, tensor, expert'),
+  ('LlamaForCausalLM', 'data, expert, context'),
+]
+# Each mesh once, for what is not of a family.
+CASES = [
+  ('DeepseekV2ForCausalLM', 'data, fsdp, tensor'),
+  ('DeepseekV3ForCausalLM', 'fsdp, tensor, expert'),
+  ('Qwen2ForCausalLM', 'fsdp, tensor, context'),
+  ('DeepseekV3ForCausalLM', 'data, expert, context'),
+  ('DeepseekV3ForCausalLM', 'data, expert, context of tokens'),
+]
 # A prompt's tokens but the last are an odd number.
 P, G, T, S = 4, 2, 6, 6
 STOP = (0, 5, 11)
 
 
-@pytest.fixture(scope='module', params=CASES)
+@pytest.fixture(scope='module', params=CASES, ids=': '.join)
 def on_mesh(request):
   """A model's config, a mesh in whose scope the test runs, and how many samples a group has."""
   if jax.device_count() != NUM_DEVICES:
     pytest.skip('needs 8 devices: test_on_eight_devices runs it in an interpreter that has them')
-  shape, config, group = CASES[request.param]
+  family, name = request.param
+  shape, group = MESHES[name]
   mesh = sharding.make_mesh(shape)
   with jax.set_mesh(mesh):
-    yield config, mesh, group
+    yield FAMILIES[family], mesh, group
 
 
 @functools.cache
@@ -369,6 +430,7 @@ def update_on_one_device(config, group):
     return jax.device_get(step_of(config)(state, [batch]))
 
 
+@pytest.mark.parametrize('on_mesh', FAMILY_CASES, ids=': '.join, indirect=True, scope='module')
 def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
   """Loss, metrics and gradients (as moments); the second update runs the same program."""
   config, mesh, group = on_mesh
@@ -385,8 +447,9 @@ def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
   assert_close(jax.device_get(state.optimizer), expected_state.optimizer)
   assert_split(state.params, mesh)
   assert_split(state.optimizer, mesh)
+  unsplit = {'data'} if config.moe else {'data', 'expert'}
   assert max(parts.values()) == math.prod(
-    size for axis, size in mesh.shape.items() if axis != 'data'
+    size for axis, size in mesh.shape.items() if axis not in unsplit
   )
   state, _ = step(state, [batch])
   assert state.updates == 2
@@ -413,7 +476,7 @@ def test_attention_in_blocks_on_a_mesh_equals_the_plain_on_one_device(on_mesh, m
 def test_samples_of_a_mesh_attend_in_turn_as_on_one_device(on_mesh, monkeypatch):
   """Four answers on two devices, two each: latents are expanded of one of each at a time."""
   config, mesh, group = on_mesh
-  if mesh.shape['context'] == 1 or group % 2 or config is DENSE:
+  if mesh.shape['context'] == 1 or group % 2 or config.moe is None:
     pytest.skip('one mesh, on which samples are split, is enough')
   rng, heads = np.random.default_rng(4), 3
   sizes = {'query': (P, 4, T, heads, 7), 'key_up': (5, heads, 4), 'value_up': (5, heads, 2)}
@@ -448,7 +511,7 @@ def test_samples_of_a_mesh_attend_in_turn_as_on_one_device(on_mesh, monkeypatch)
 def test_devices_of_a_mesh_share_encoding_and_decoding(on_mesh):
   """All of them have a share of the prompts' tokens and of the samples of a group."""
   config, mesh, _ = on_mesh
-  if mesh.shape['context'] == 1 or config is not DENSE:
+  if mesh.shape['context'] == 1 or config.moe is not None:
     pytest.skip('one mesh, along whose context is more than one device, is enough')
   model = Transformer(config)
   tokens = jax.ShapeDtypeStruct((P, 64), jnp.int32)
@@ -478,7 +541,7 @@ def test_devices_of_a_mesh_share_encoding_and_decoding(on_mesh):
 def test_a_batch_shrinks_without_a_word_between_devices(on_mesh):
   """Each picks among its own prompts and samples: caches are too large to go round."""
   config, mesh, _ = on_mesh
-  if mesh.shape['context'] == 1 or config is not DENSE:
+  if mesh.shape['context'] == 1 or config.moe is not None:
     pytest.skip('one mesh, along whose context is more than one device, is enough')
   parts = (sharding.prompt_parts(mesh), mesh.shape['context'])
   assert min(parts) > 1
@@ -558,6 +621,12 @@ def in_blocks(config, mesh):
   return jax.device_get(step.gradient(params, rl_batch.placed(host_batch(config), mesh)))
 
 
+@functools.cache
+def in_blocks_on_one_device(config):
+  with one_device():
+    return in_blocks(config, None)
+
+
 def test_experts_in_blocks_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
   config, mesh, _ = on_mesh
   if mesh.shape['expert'] == 1:
@@ -567,8 +636,7 @@ def test_experts_in_blocks_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
   monkeypatch.setattr(experts, 'in_blocks', lambda *args: calls.append(1) or plain(*args))
   found = in_blocks(config, mesh)
   assert calls, 'blocks of this size hold more rows than all experts'
-  with one_device():
-    expected = in_blocks(config, None)
+  expected = in_blocks_on_one_device(config)
   assert_close((found[0], found[2]), (expected[0], expected[2]))
 
 
@@ -588,7 +656,7 @@ def pretraining_gradient(config, mesh):
 
 def test_multi_token_prediction_on_a_mesh_equals_one_device(on_mesh):
   config, mesh, group = on_mesh
-  if config is not STACKS or group != 3:
+  if config.moe is None or mesh.shape['context'] == 1 or group != 3:
     pytest.skip('one mesh, on which tokens are split, is enough')
   config = dataclasses.replace(config, num_mtp=1)
   found = pretraining_gradient(config, mesh)

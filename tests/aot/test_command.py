@@ -33,10 +33,11 @@ SMALL = (
 
 def command(*arguments, devices=1):
   """Runs the command in a process of its own, with so many devices."""
+  flags = f'{os.environ["XLA_FLAGS"]} --xla_force_host_platform_device_count={devices}'
   return subprocess.run(
     [sys.executable, '-m', 'r1jax.aot', '--config=configs/zero.py', *SMALL, *arguments],
     cwd=ROOT,
-    env=os.environ | {'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}'},
+    env=os.environ | {'XLA_FLAGS': flags},
     capture_output=True,
     text=True,
   )

@@ -10,6 +10,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import miniature
 
 from r1jax import runner
+from r1jax.evaluation import plots
+
+
+@pytest.fixture(autouse=True)
+def first_figure_alone(monkeypatch):
+  """Of a run in this process: all its figures take as long as the rest; `finished` has them."""
+  figures = plots.figures
+  monkeypatch.setattr(plots, 'figures', lambda *args: dict([*figures(*args).items()][:1]))
 
 
 @pytest.fixture(scope='session')

@@ -88,5 +88,5 @@ def test_trains_and_computes_the_same_in_transformers(imported, tmp_path):
   )
   with torch.no_grad():
     expected = theirs(torch.tensor(tokens_BL)).logits.numpy()
-  found = Transformer(config).apply({'params': params}, tokens_BL).logits_BLV
+  found = jax.jit(Transformer(config).apply)({'params': params}, tokens_BL).logits_BLV
   np.testing.assert_allclose(found, expected, atol=1e-4, rtol=0)

@@ -17,9 +17,9 @@ from r1jax.stages.policy import Policy
 from r1jax.training import records
 
 STEPS = 3
-# Compiled quickly, if less well; and collectives wait while another process compiles.
+# Collectives wait while another process compiles.
 XLA_FLAGS = (
-  '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true '
+  f'{os.environ["XLA_FLAGS"]} '
   '--xla_cpu_collective_call_warn_stuck_timeout_seconds=300 '
   '--xla_cpu_collective_call_terminate_timeout_seconds=600 '
   '--xla_cpu_collective_timeout_seconds=600'

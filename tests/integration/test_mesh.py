@@ -12,7 +12,7 @@ from r1jax import runner
 from r1jax.stages.policy import Policy
 from r1jax.training import records
 
-DEVICES = {'XLA_FLAGS': '--xla_force_host_platform_device_count=8'}
+DEVICES = {'XLA_FLAGS': f'{os.environ["XLA_FLAGS"]} --xla_force_host_platform_device_count=8'}
 STEPS = 4
 
 

@@ -38,6 +38,11 @@ KEYS = {
 }
 
 
+@pytest.fixture
+def first_figure_alone():
+  """Puts all figures in the place of the first: a report that is written again has them all."""
+
+
 def test_the_resolved_config_and_versions_are_there(finished, tiny_base):
   content = json.loads((finished / 'config.json').read_text())
   assert content['config']['rl']['steps'] == STEPS

@@ -1,6 +1,7 @@
 """A run of two stages: each leaves what a run leaves, and the second starts from the first."""
 
 import json
+import shutil
 
 import miniature
 import pytest
@@ -29,23 +30,29 @@ def files(folder):
   return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in found}
 
 
-def test_the_second_stage_goes_on_from_the_model_of_the_first(tmp_path, monkeypatch, capsys):
-  first, second = tmp_path / '1_pretrain', tmp_path / '2_rl'
-  write = MetricsLog.write
+@pytest.fixture(scope='module')
+def killed(tmp_path_factory):
+  """Returns the folder of a run that is killed in the midst of its second stage."""
+  workdir, write = tmp_path_factory.mktemp('both'), MetricsLog.write
 
   def killing(self, step, numbers):
     if 'reward' in numbers and step == 5:
       raise Killed
     write(self, step, numbers)
 
-  with monkeypatch.context() as patch, pytest.raises(Killed):
+  with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
     patch.setattr(MetricsLog, 'write', killing)
-    runner.run(both(), tmp_path)
+    runner.run(both(), workdir)
+  return workdir
+
+
+def test_the_second_stage_goes_on_from_the_model_of_the_first(killed, tmp_path, capsys):
+  workdir = shutil.copytree(killed, tmp_path / 'run')
+  first, second = workdir / '1_pretrain', workdir / '2_rl'
   left = files(first)
   assert {'summary.json', 'report.html', 'metrics.jsonl'} < {path.name for path in left}
-  capsys.readouterr()
 
-  summary = runner.run(both(), tmp_path)
+  summary = runner.run(both(), workdir)
   said = capsys.readouterr().out
   assert f'pretrain is done: {first}' in said and 'Going on from the checkpoint of step 4.' in said
   assert files(first) == left, 'a stage that is done is left as it is'
@@ -62,13 +69,11 @@ def test_the_second_stage_goes_on_from_the_model_of_the_first(tmp_path, monkeypa
     assert 'checkpoint_every' in (folder / 'report.html').read_text(), 'the page shows it'
 
 
-def test_the_second_stage_refuses_another_model_in_its_midst(tmp_path, monkeypatch):
+def test_the_second_stage_refuses_another_model_in_its_midst(killed, tmp_path):
   """As when the first stage was made again, from another seed, beneath a checkpoint."""
-  config = both()
-  runner.run(config, tmp_path)
-  (tmp_path / '2_rl' / 'summary.json').unlink()
-  model = Policy.load(tmp_path / '1_pretrain' / 'model')
+  workdir = shutil.copytree(killed, tmp_path / 'run')
+  model = Policy.load(workdir / '1_pretrain' / 'model')
   model.params['embedding'] = model.params['embedding'] * 1.5
-  model.save(tmp_path / '1_pretrain' / 'model')
+  model.save(workdir / '1_pretrain' / 'model')
   with pytest.raises(ValueError, match='began from another model, tokenizer or problems'):
-    runner.run(config, tmp_path)
+    runner.run(both(), workdir)

@@ -46,7 +46,7 @@ def test_parts_make_the_whole(monkeypatch, small_bytes, places):
 
 def test_over_eight_devices():
   code = (
-    "import os\nos.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=8'\n" + SHARDED
+    "import os\nos.environ['XLA_FLAGS'] += ' --xla_force_host_platform_device_count=8'\n" + SHARDED
   )
   done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
   assert done.stdout == 'equal\n', done.stderr

@@ -24,9 +24,8 @@ def test_on_eight_devices():
   if jax.device_count() == NUM_DEVICES:
     pytest.skip('this interpreter has 8 devices: the tests below run here')
   environment = os.environ | {
-    'XLA_FLAGS': f'--xla_force_host_platform_device_count={NUM_DEVICES}',
+    'XLA_FLAGS': f'{os.environ["XLA_FLAGS"]} --xla_force_host_platform_device_count={NUM_DEVICES}',
     'JAX_PLATFORMS': 'cpu',
-    'JAX_DISABLE_MOST_OPTIMIZATIONS': '1',  # Most of the time is compilation.
   }
   run = subprocess.run(
     [sys.executable, '-m', 'pytest', '-n0', '-p', 'no:cacheprovider', '-k', 'mesh', __file__],
