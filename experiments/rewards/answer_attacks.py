@@ -48,6 +48,11 @@ def _answers(group: str, *rows: tuple[str, str, str]) -> list[Attack]:
   ]
 
 
+def _asked(*rows: tuple[str, str, str, str]) -> list[Attack]:
+  """Attacks whose answer is not what was asked for: name, question, gold, answer."""
+  return [dataclasses.replace(echo, group='not asked for') for echo in _echoes(*rows)]
+
+
 def _echoes(*rows: tuple[str, str, str, str]) -> list[Attack]:
   """Attacks that give a question back: name, question, gold, answer."""
   return [
@@ -280,6 +285,52 @@ ATTACKS = [
     ('full-width tags', '5', '＜think＞t＜/think＞＜answer＞5＜/answer＞'),
     ('escaped tags', '5', '&lt;think&gt;t&lt;/think&gt;&lt;answer&gt;5&lt;/answer&gt;'),
     ('tags in a fence', '5', '```\n<think>t</think><answer>5</answer>\n```'),
+  ),
+  *_asked(
+    ('a division left', 'Find the area.', r'12\pi', r'\frac{4320}{360}\pi'),
+    ('a division left with a slash', 'Find the area.', r'12\pi', r'24/2\pi'),
+    ('divisions left in a line', 'Find the line.', 'y=2x+3', r'y=\frac{4}{2}x+\frac{6}{2}'),
+    ('a product of fractions', 'Find the area.', r'\frac{\pi}{4}', r'\frac12\cdot\frac{\pi}{2}'),
+    ('a power to a logarithm', 'Find the area.', r'12\pi', r'10^{\log_{10}12}\pi'),
+    ('a product of logarithms', 'Write it as one.', r'\log_2 5', r'\log_2 3\log_3 5'),
+    ('numbers side by side', 'Find the sum.', 'x+7', 'x+3 4'),
+    ('what is raised behind a bar', 'Find the area.', r'12\pi', r'12\pi|^{5}'),
+    ('another letter behind the letter', 'Which? A. red B. blue', 'A', '(A) or (B)'),
+    ("another option's text", 'Which? A. red B. blue', 'A', '(A) blue'),
+    ('a letter that is denied', 'Which? A. red B. blue', 'A', '(A) is wrong'),
+    ('something else counted', 'It has 6 faces. How many edges?', r'10\text{ edges}', '10 faces'),
+    ('the other of two', 'How many more girls than boys are there?', '687', '687 boys'),
+    ('lengths for areas', 'What is the number of square inches?', '25', '25 inches'),
+    ('a length for apples', 'How many apples has Ann?', '5', '5 cm'),
+    ('degrees for radians', 'Answer in radians.', r'\frac{\pi}{6}', r'\frac{\pi}{6}^\circ'),
+    ('no interval notation', 'Use interval notation.', r'[6,\infty)', r'x\ge 6'),
+    ('terms in another order', 'Use terms of decreasing degree.', 'y^2+y-5', 'y+y^2-5'),
+    ('letters in another order', 'In alphabetical order.', r'\text{VW}', 'WV'),
+    ('no decimal', 'Round it to the nearest tenth.', '0.6', '3/5'),
+    ('a false chain', 'Find $m+n$.', '23', 'm+n=22=23'),
+    ('another name', 'Find $x$ if $x+y=10$ and $x-y=4$.', '7', 'y=7'),
+    ('a division before per cent', 'What percent is it?', '50', r'\frac{4000}{80}\%'),
+    ('about', 'How many apples?', '72', '~72'),
+  ),
+  *_responses(
+    'accuracy',
+    'beside the box',
+    ('below a line', '5', r'<think>t</think>$1 \over \boxed{5}$'),
+    ('above a line', '5', r'<think>t</think>$\boxed{5} \over 2$'),
+    ('a factor', '5', r'<think>t</think>$2 \boxed{5}$'),
+    ('thousands in words', '5', r'<think>t</think>$\boxed{5}\text{ thousand}$'),
+    ('thousands in braces', '5', r'<think>t</think>$\boxed{5}{,}000$'),
+    ('an exponent', '5', r'<think>t</think>$\boxed{5}e3$'),
+    ('a remainder', '5', r'<think>t</think>$\boxed{5} \bmod 3$'),
+    ('a sign in Chinese', '5', r'<think>t</think>负\boxed{5}'),
+    ('another number in its formula', '5', r'<think>t</think>$x = \boxed{5}, 6$'),
+    ('or maybe', '5', r'<think>t</think>\boxed{5} or maybe 6'),
+    ('a range', '5', r'<think>t</think>$\boxed{5}\text{ to }7$'),
+    ('a range before', '5', r'<think>t</think>3 to $\boxed{5}$'),
+    ('does not equal', '5', r"<think>t</think>It doesn't equal \boxed{5}"),
+    ('the wrong answer in Chinese', '5', r'<think>t</think>错误答案是\boxed{5}'),
+    ('is incorrect', '5', r'<think>t</think>\boxed{5} is incorrect'),
+    ('struck out', '5', r'<think>t</think>~~\boxed{5}~~'),
   ),
   *_answers(
     'hostile',

@@ -231,7 +231,7 @@ def test_what_it_keeps_leaves_room_on_its_chips(recipe, built):
   memory = GPU_BYTES if kind == 'gpu' else topologies.CHIPS[kind].memory_bytes
   found, config = built[recipe], config_of(recipe)
   step = {'gradient', 'update'} if config.rl.settings.num_microbatches > 1 else {'update'}
-  assert found.keys() == {'encode prompts', 'decode', 'score'} | step
+  assert found.keys() == {'encode prompts', 'decode', 'shrink batch', 'score'} | step
   assert found['decode'] <= 0.75 * memory
   model, mesh = architecture_of(config.init_from), config.mesh
   parts = mesh.data * mesh.fsdp * mesh.expert * config.rl.settings.num_microbatches
