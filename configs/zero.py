@@ -94,8 +94,9 @@ def of_published(recipes: dict[str, dict], recipe: str) -> ConfigDict:
   chips = 1
   for size in fields.pop('hardware').partition(':')[2].split('x'):
     chips *= int(size)
-  # Logits of 1,024 tokens a chip: with fewer the head is gathered the more often.
-  fields.setdefault('rl.settings.chunk_tokens', 1024 * chips)
+  # Logits of 1,024 tokens a chip, or of more of them and a share of the vocabulary: with fewer the
+  # head is gathered the more often.
+  fields.setdefault('rl.settings.chunk_tokens', 1024 * chips // fields.get('mesh.tensor', 1))
   config = get_config('math')
   config.update_from_flattened_dict(fields)
   return config
