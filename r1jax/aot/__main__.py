@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import jax
-import rich
 from absl import app, flags
 from ml_collections import config_flags
+from rich.console import Console
+from rich.table import Table
 
 from r1jax.aot import recipe, report, topologies
 from r1jax.command import parse
@@ -22,6 +23,8 @@ _CONFIG = config_flags.DEFINE_config_file('config', None, 'File of the recipe.',
 _TOPOLOGY = flags.DEFINE_string('topology', None, "Chips, such as 'v5p:8x16x16'.")
 _PROGRAMS = flags.DEFINE_list('programs', [], "Names of those to compile, as 'update'; else all.")
 _OUTPUT = flags.DEFINE_string('output', None, 'File that gets the numbers, as a line of JSON.')
+
+_WIDEST = 1000  # Characters of a table.
 
 
 def compile_recipe(argv: list[str]) -> None:
@@ -43,7 +46,7 @@ def compile_recipe(argv: list[str]) -> None:
         found.append(one)
       where = _TOPOLOGY.value or f'{len(devices)} x {devices[0].device_kind}'
       title = f'{stage.name} on {where}'
-      rich.print(report.table(found, memory_bytes=memory_bytes, title=title))
+      _print(report.table(found, memory_bytes=memory_bytes, title=title))
       print('\n'.join(report.notes(found, memory_bytes=memory_bytes)))
       if _OUTPUT.value:
         row = {'stage': stage.name, 'devices': where, 'programs': [one.to_dict() for one in found]}
@@ -51,6 +54,12 @@ def compile_recipe(argv: list[str]) -> None:
           file.write(json.dumps(row) + '\n')
   except (ValueError, OSError, RuntimeError) as error:
     sys.exit(f'{type(error).__name__}: {error}')
+
+
+def _print(table: Table) -> None:
+  """Prints a table whole: on a narrow terminal, or where there is none, lines are long."""
+  width = Console(width=_WIDEST).measure(table).maximum
+  Console(width=width).print(table)
 
 
 if __name__ == '__main__':

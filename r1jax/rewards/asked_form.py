@@ -103,9 +103,7 @@ def _is_other_number(answer: str, gold: str, question: str) -> bool:
     return False
   if found is None or right is None:
     return bool(_kinds(answer) - _kinds(gold))  # Of several numbers.
-  if right.unit == '%':
-    return found.value != right.value
-  if found.unit == '%':
+  if '%' in (found.unit, right.unit):
     return found.value != right.value
   kind = _kind(gold)
   if kind != _kind(answer):
