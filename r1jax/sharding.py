@@ -14,7 +14,7 @@ import functools
 import itertools
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -229,6 +229,14 @@ def num_parts(mesh: Mesh | AbstractMesh, axes: str | tuple[str, ...] | None) -> 
   """Returns into how many parts a dimension along these mesh axes is split."""
   names = (axes,) if isinstance(axes, str) else axes or ()
   return math.prod(mesh.shape[name] for name in names)
+
+
+def names_of(
+  entries: Iterable[str | tuple[str, ...] | None], mesh: Mesh | AbstractMesh
+) -> tuple[str, ...]:
+  """Returns the mesh axes, of more than one device, that a spec or entries of one name."""
+  several = ((entry,) if isinstance(entry, str) else entry or () for entry in entries)
+  return tuple(name for entry in several for name in entry if mesh.shape[name] > 1)
 
 
 def prompt_parts(mesh: Mesh | None) -> int:

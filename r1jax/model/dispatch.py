@@ -9,6 +9,10 @@ Tokens come in chunks, so that what a group sends to one device stays small howe
 are. No choice is dropped, though shapes are fixed: rows are computed in trips of an even share and
 some more. One trip is the rule; a device whose experts are in demand takes as many as it needs.
 
+Where matrices are split along the model's width too they are gathered, but for few tokens, as in
+decoding: these then come to all devices of their experts, and each multiplies its part of the width
+(`stationary`).
+
 Letters: N tokens, Q experts chosen by a token.
 """
 
@@ -24,6 +28,7 @@ from jax.sharding import PartitionSpec
 
 from r1jax import sharding
 from r1jax.model import experts as products
+from r1jax.model import stationary
 from r1jax.model.experts import Matrices, Rows
 
 # Tokens of a group that are at one device at a time: 2^16 of width 7,168 take 0.9 GiB, and several
@@ -43,7 +48,7 @@ class _Layout:
     tokens, gate, down: of tokens `[P, G, T, ...]` and of matrices, for `shard_map`.
     of_tokens: axes that split tokens.
     of_experts: axes that split experts.
-    of_embed: axes that split the model's width in matrices.
+    embed: how the model's width is split in matrices.
     of_width: axes that split the experts' width.
     met: axes along which tokens come to experts: those that split both.
     parts: devices that share the experts.
@@ -54,7 +59,7 @@ class _Layout:
   down: PartitionSpec
   of_tokens: tuple[str, ...]
   of_experts: tuple[str, ...]
-  of_embed: tuple[str, ...]
+  embed: stationary.Split
   of_width: tuple[str, ...]
   met: tuple[str, ...]
   parts: int
@@ -67,18 +72,15 @@ def _layout(x_PGTD, matrices: Matrices) -> _Layout:
   def split(array, *axes):
     return sharding.fitting(array.shape, axes, mesh.shape)
 
-  def names(entry) -> tuple[str, ...]:
-    several = (entry,) if isinstance(entry, str) else entry or ()
-    return tuple(name for name in several if mesh.shape[name] > 1)
-
   tokens = split(x_PGTD, 'prompts', 'samples', 'tokens', None)
   gate = split(matrices[0], 'experts', 'embed', 'expert_mlp')
   down = split(matrices[2], 'experts', 'expert_mlp', 'embed')
-  of_tokens = tuple(name for entry in tokens for name in names(entry))
-  of_experts, of_embed, of_width = (names(entry) for entry in gate)
+  of_tokens = sharding.names_of(tokens, mesh)
+  of_experts, of_embed, of_width = (sharding.names_of([entry], mesh) for entry in gate)
   met = tuple(name for name in of_experts if name in of_tokens)
   parts = sharding.num_parts(mesh, of_experts)
-  return _Layout(tokens, gate, down, of_tokens, of_experts, of_embed, of_width, met, parts)
+  embed = stationary.Split.of(of_embed, of_tokens)
+  return _Layout(tokens, gate, down, of_tokens, of_experts, embed, of_width, met, parts)
 
 
 def to_experts(x_PGTD, chosen_PGTQ, weight_PGTQ, matrices: Matrices):
@@ -101,8 +103,11 @@ def to_experts(x_PGTD, chosen_PGTQ, weight_PGTQ, matrices: Matrices):
 def _on_mesh(x_PGTD, chosen_PGTQ, weight_PGTQ, matrices: Matrices):
   layout = _layout(x_PGTD, matrices)
   of_matrices = (layout.gate, layout.gate, layout.down)
+  mesh = jax.sharding.get_abstract_mesh()
+  tokens = math.prod(x_PGTD.shape[:3]) // sharding.num_parts(mesh, layout.of_tokens)
+  are_few = layout.embed.is_for(mesh, tokens=tokens, width=x_PGTD.shape[-1])
   return jax.shard_map(
-    functools.partial(_forward, layout),
+    functools.partial(_forward_of_few if are_few else _forward, layout),
     in_specs=(layout.tokens, layout.tokens, layout.tokens, of_matrices),
     out_specs=layout.tokens,
     check_vma=False,
@@ -147,6 +152,24 @@ def _forward(layout: _Layout, x_PGTD, chosen_PGTQ, weight_PGTQ, matrices: Matric
 
   _, y_PGTD = _in_chunks(layout, compute, None, (x_PGTD, chosen_PGTQ, weight_PGTQ))
   return y_PGTD.reshape(x_PGTD.shape)
+
+
+def _forward_of_few(layout: _Layout, x_PGTD, chosen_PGTQ, weight_PGTQ, matrices: Matrices):
+  """What a device does of `_on_mesh` where tokens come to matrices that are parts of the width."""
+  embed = layout.embed
+  x_ND, chosen_NQ, weight_NQ = map(_flat, (x_PGTD, chosen_PGTQ, weight_PGTQ))
+  moved = (embed.share(x_ND), embed.gather(chosen_NQ), embed.gather(weight_NQ))
+  x_ND, chosen_NQ, weight_NQ = _arrived(layout, *moved)
+  chosen_NQ = _own(layout, chosen_NQ, matrices)
+
+  def whole(part):
+    return jax.lax.psum(part.astype(jnp.float32), embed.names).astype(part.dtype)
+
+  def add(y_ND, one):
+    return y_ND + one(x_ND, weight_NQ, matrices)
+
+  y_ND = _over_trips(layout, chosen_NQ, matrices, add, jnp.zeros_like(x_ND), whole)
+  return embed.unshare(_returned(layout, y_ND)).reshape(x_PGTD.shape)
 
 
 def _backward(layout: _Layout, x_PGTD, chosen_PGTQ, weight_PGTQ, matrices: Matrices, dy_PGTD):
@@ -206,6 +229,7 @@ def _over_trips(
   matrices: Matrices,
   add: Callable[[Any, Callable[..., jax.Array]], Any],
   sums: Any,
+  whole: Callable[[jax.Array], jax.Array] = products.as_it_is,
 ) -> Any:
   """Returns sums to which each trip was added.
 
@@ -215,6 +239,7 @@ def _over_trips(
     matrices: of the device's experts.
     add: of the sums and a function of tokens, weights and matrices that computes a trip's share.
     sums: to begin with.
+    whole: of what a device has of products of tokens with `gate` or `up`, the products.
   """
   num_experts, num_tokens = matrices[0].shape[0], chosen_NQ.shape[0]
   share = math.ceil(chosen_NQ.size / layout.parts)
@@ -222,12 +247,12 @@ def _over_trips(
   if layout.parts > 1:
     size = min(size, math.ceil(share * ROOM / ROW_MULTIPLE) * ROW_MULTIPLE)
   if products.is_dense(num_tokens, size, num_experts):
-    return add(sums, lambda x, weight, own: products.dense(x, chosen_NQ, weight, own))
+    return add(sums, lambda x, weight, own: products.dense(x, chosen_NQ, weight, own, whole))
   rows = products.sort(chosen_NQ, num_experts)
 
   def trip(number, sums):
     part = _part(rows, number * size, size)
-    return add(sums, lambda x, weight, own: products.weighted_sum(x, weight, own, part))
+    return add(sums, lambda x, weight, own: products.weighted_sum(x, weight, own, part, whole))
 
   # For whoever counts operations (`aot.hlo`): choices are even but for a little.
   with jax.named_scope(f'expected_rows_{share}'), jax.named_scope('expected_trips_1'):
@@ -275,9 +300,9 @@ def _returned(layout: _Layout, sums):
 
 def _gathered(layout: _Layout, matrices: Matrices) -> Matrices:
   """Returns the matrices of the device's experts with all of the model's width."""
-  if not layout.of_embed:
+  if not layout.embed.axes:
     return matrices
-  gather = functools.partial(jax.lax.all_gather, axis_name=layout.of_embed, tiled=True)
+  gather = functools.partial(jax.lax.all_gather, axis_name=layout.embed.names, tiled=True)
   gate, up, down = matrices
   return gather(gate, axis=1), gather(up, axis=1), gather(down, axis=2)
 
@@ -286,11 +311,11 @@ def _scattered(layout: _Layout, sums: Matrices) -> Matrices:
   """Returns gradients of matrices, summed over all tokens; the opposite of `_gathered`."""
   # Devices along other axes computed the same, or other experts or widths.
   axes = tuple(name for name in layout.of_tokens if name not in layout.met)
-  summed = tuple(name for name in axes if name not in layout.of_embed)
+  summed = tuple(name for name in axes if name not in layout.embed.names)
 
   def one(array, axis):
     # From the axis that cuts the largest parts to that which cuts the smallest.
-    for name in layout.of_embed:
+    for name in layout.embed.names:
       if name in axes:
         array = jax.lax.psum_scatter(array, name, scatter_dimension=axis, tiled=True)
       else:

@@ -4,8 +4,12 @@ Letters: N tokens, Q experts chosen by a token, M rows, which are choices in ord
 X blocks of rows, as many as any choice of experts can need; Y rows of a block.
 
 Choices are numbered token by token, and a row that holds none has their number N * Q. `experts` are
-the matrices `gate [E, D, F]`, `up [E, D, F]` and `down [E, F, D]`.
+the matrices `gate [E, D, F]`, `up [E, D, F]` and `down [E, F, D]`. Where a device has a part of D,
+in tokens and matrices, `whole` makes products of what it has of them; the result is of that part.
 """
+
+import functools
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
@@ -14,6 +18,7 @@ from flax import struct
 from jax.experimental.pallas.ops.tpu.megablox import gmm
 
 Matrices = tuple[jax.Array, jax.Array, jax.Array]
+Whole = Callable[[jax.Array], jax.Array]
 
 # Least and greatest number of rows of one product of the grouped dispatch in blocks.
 BLOCK_ROWS = (64, 256)
@@ -21,6 +26,11 @@ BLOCK_ROWS = (64, 256)
 TILE_ROWS = (128, 512)
 # Greatest width of a tile of a TPU's kernel: its sums have to lie in fast memory.
 TILE_WIDTH = 1024
+
+
+def as_it_is(product):
+  """Returns a product of all of D."""
+  return product
 
 
 @struct.dataclass
@@ -36,13 +46,13 @@ class Rows:
   size_E: jax.Array
 
 
-def dense(x_ND, chosen_NQ, weight_NQ, experts: Matrices):
+def dense(x_ND, chosen_NQ, weight_NQ, experts: Matrices, whole: Whole = as_it_is):
   """Computes all experts for all tokens, as three large products; unchosen ones weigh 0."""
   gate_EDF, up_EDF, down_EFD = experts
   chosen_NQE = jax.nn.one_hot(chosen_NQ, gate_EDF.shape[0], dtype=x_ND.dtype)
   weight_NE = jnp.einsum('NQE,NQ->NE', chosen_NQE, weight_NQ)
-  gate_NEF = jnp.einsum('ND,EDF->NEF', x_ND, gate_EDF)
-  up_NEF = jnp.einsum('ND,EDF->NEF', x_ND, up_EDF)
+  gate_NEF = whole(jnp.einsum('ND,EDF->NEF', x_ND, gate_EDF))
+  up_NEF = whole(jnp.einsum('ND,EDF->NEF', x_ND, up_EDF))
   return jnp.einsum('NEF,EFD->ND', nn.silu(gate_NEF) * up_NEF * weight_NE[..., None], down_EFD)
 
 
@@ -75,30 +85,34 @@ def sort(chosen_NQ, num_experts: int) -> Rows:
   return Rows(jnp.where(present_M, choice_M, choice_M.size), size_E)
 
 
-def weighted_sum(x_ND, weight_NQ, experts: Matrices, rows: Rows):
+def weighted_sum(x_ND, weight_NQ, experts: Matrices, rows: Rows, whole: Whole = as_it_is):
   """Returns the sum of each token's chosen experts, `[N, D]`.
 
   TPUs run it as ragged products; other platforms, where XLA expands these to all experts, in
   blocks.
   """
-  return jax.lax.platform_dependent(x_ND, weight_NQ, experts, rows, tpu=ragged, default=in_blocks)
+  return jax.lax.platform_dependent(
+    *(x_ND, weight_NQ, experts, rows),
+    tpu=functools.partial(ragged, whole=whole),
+    default=functools.partial(in_blocks, whole=whole),
+  )
 
 
-def ragged(x_ND, weight_NQ, experts: Matrices, rows: Rows):
+def ragged(x_ND, weight_NQ, experts: Matrices, rows: Rows, whole: Whole = as_it_is):
   """The weighted sum through ragged products."""
   gate_EDF, up_EDF, down_EFD = experts
   choice_M = _filled_up(rows.choice_M, weight_NQ.size)
   token_M = choice_M // weight_NQ.shape[-1]
   x_MD = _take(x_ND, token_M)
-  gate_MF = product(x_MD, gate_EDF, rows.size_E)
-  up_MF = product(x_MD, up_EDF, rows.size_E)
+  gate_MF = whole(product(x_MD, gate_EDF, rows.size_E))
+  up_MF = whole(product(x_MD, up_EDF, rows.size_E))
   weight_M = _take(weight_NQ.reshape(-1), choice_M)
   hidden_MF = nn.silu(gate_MF) * up_MF * weight_M[:, None]
   # Rows that hold no choice may have any number in them: they are none of the sum's.
   return jnp.zeros_like(x_ND).at[token_M].add(product(hidden_MF, down_EFD, rows.size_E))
 
 
-def in_blocks(x_ND, weight_NQ, experts: Matrices, rows: Rows):
+def in_blocks(x_ND, weight_NQ, experts: Matrices, rows: Rows, whole: Whole = as_it_is):
   """The weighted sum as batched products over blocks of rows; each expert's rows are padded."""
   gate_EDF, up_EDF, down_EFD = experts
   num_experts, num_rows = gate_EDF.shape[0], rows.choice_M.size
@@ -116,8 +130,8 @@ def in_blocks(x_ND, weight_NQ, experts: Matrices, rows: Rows):
   token_XY = choice_XY // weight_NQ.shape[-1]
   weight_XY = _take(weight_NQ.reshape(-1), choice_XY)
   x_XYD = _take(x_ND, token_XY)
-  gate_XYF = block_product(x_XYD, gate_EDF, expert_X)
-  up_XYF = block_product(x_XYD, up_EDF, expert_X)
+  gate_XYF = whole(block_product(x_XYD, gate_EDF, expert_X))
+  up_XYF = whole(block_product(x_XYD, up_EDF, expert_X))
   hidden_XYF = nn.silu(gate_XYF) * up_XYF * weight_XY[..., None]
   y_XYD = block_product(hidden_XYF, down_EFD, expert_X)
   return jnp.zeros_like(x_ND).at[token_XY].add(y_XYD)

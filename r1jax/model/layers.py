@@ -1,14 +1,15 @@
 """Parts without a story of their own: normalisation, linear maps, the gated feed-forward."""
 
 import math
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from r1jax.model import lora
+from r1jax.model import lora, stationary
 from r1jax.model.config import ModelConfig
-from r1jax.sharding import context_parts
+from r1jax.sharding import context_parts, logical_axes
 
 
 class RMSNorm(nn.Module):
@@ -62,7 +63,9 @@ def project(
   """
   shape = (*x.shape[x.ndim - num_inputs :], *outputs)
   matrix = module.param(name, nn.initializers.normal(config.init_std), shape)
-  y = linear(x, matrix.astype(config.dtype), num_inputs=num_inputs)
+  # A part of a model by itself has no place in the table.
+  axes = logical_axes('/'.join((*module.path, name)), matrix.ndim) if module.path else ()
+  y = linear(x, matrix.astype(config.dtype), num_inputs=num_inputs, axes=axes)
   if module.has_variable('lora', name):
     low: dict[str, jax.Array] = module.get_variable('lora', name)
     inner = linear(x, low['a'].astype(config.dtype), num_inputs=num_inputs)
@@ -70,7 +73,14 @@ def project(
   return y
 
 
-def linear(x: jax.Array, matrix: jax.Array, *, num_inputs: int = 1, dtype=None) -> jax.Array:
+def linear(
+  x: jax.Array,
+  matrix: jax.Array,
+  *,
+  num_inputs: int = 1,
+  dtype: jax.typing.DTypeLike | None = None,
+  axes: Sequence[str | None] = (),
+) -> jax.Array:
   """Multiplies the last axes of `x` with the first ones of `matrix`.
 
   All other axes of `x` are one while it does: for the gradient of the matrix XLA transposes `x`,
@@ -81,10 +91,13 @@ def linear(x: jax.Array, matrix: jax.Array, *, num_inputs: int = 1, dtype=None) 
     matrix: `[*inputs, *outputs]`.
     num_inputs: number of axes summed over.
     dtype: of the result, and of the sums; by default that of `x`.
+    axes: logical axes of the matrix, if it is to stay where it is for few tokens (`stationary`).
 
   Returns:
     `[..., *outputs]`.
   """
+  if plan := stationary.plan(x, matrix, axes, num_inputs):
+    return plan.multiply(x, matrix, dtype or x.dtype)
   tokens, inputs = x.shape[: x.ndim - num_inputs], matrix.shape[:num_inputs]
   outputs = matrix.shape[num_inputs:]
   if context_parts() > 1:  # What is split over devices must keep its axis.

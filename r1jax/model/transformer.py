@@ -175,7 +175,8 @@ class Transformer(nn.Module):
   def unembed(self, hidden):
     """Returns float32 logits `[..., V]` of hidden states `[..., D]`."""
     matrix_DV = self.embedding.T if self.config.tied else self.head
-    return linear(hidden, matrix_DV.astype(self.config.dtype), dtype=jnp.float32)
+    matrix_DV = matrix_DV.astype(self.config.dtype)
+    return linear(hidden, matrix_DV, dtype=jnp.float32, axes=('embed', 'vocab'))
 
   def predict_second(self, out: Output, tokens_PGT):
     """Returns hidden states that predict the token after the next, `[P, G, T-1, D]`, and routing.

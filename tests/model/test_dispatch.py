@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from r1jax import sharding
-from r1jax.model import dispatch, experts
+from r1jax.model import dispatch, experts, stationary
 from r1jax.model.dispatch import to_experts
 from r1jax.sharding import MeshShape
 
@@ -35,7 +35,7 @@ def test_on_eight_devices():
     text=True,
   )
   assert run.returncode == 0, run.stdout + run.stderr
-  assert f'{len(MESHES) + 4} passed' in run.stdout, run.stdout
+  assert f'{len(MESHES) + 10} passed' in run.stdout, run.stdout
 
 
 P, G, T, D, F, E, Q = 8, 2, 4, 4, 6, 8, 2
@@ -168,3 +168,25 @@ def test_few_tokens_on_a_mesh_are_computed_densely(monkeypatch):
   assert all(leaf.dtype == jnp.bfloat16 for leaf in jax.tree.leaves(found[1]))
   expected = expected_of(*arguments(), CHOICES['random'])
   assert_close((found[0][1], found[1]), (expected[0][1], expected[1]), 3e-2)
+
+
+@pytest.mark.parametrize('prompts', [P, 3])
+@pytest.mark.parametrize('name', [name for name in MESHES if 'fsdp' in name])
+def test_few_tokens_on_a_mesh_come_to_parts_of_matrices(name, prompts, monkeypatch):
+  """Of three prompts, which no mesh splits, every device has all."""
+  needs_devices()
+  monkeypatch.setattr(stationary, 'WIDTH_PER_TOKEN', 0)
+  mesh = sharding.make_mesh(MESHES[name])
+  x, weight, matrices = arguments(prompts)
+  with jax.set_mesh(mesh):
+    x_PGTD, weight_PGTQ, own = placed(x, weight, matrices, mesh)
+    for chosen in CHOICES.values():
+      chosen = chosen[:prompts]
+      program = jax.jit(to_experts).lower(x_PGTD, chosen, weight_PGTQ, own).compile()
+      found = program(x_PGTD, chosen, weight_PGTQ, own)
+      assert_close(found, one_by_one(x, chosen, weight, matrices))
+  experts_each, width = (size // mesh.shape[axis] for size, axis in ((E, 'expert'), (F, 'tensor')))
+  parts = mesh.shape['fsdp'] * mesh.shape['context']
+  text = program.as_text()
+  assert f'f32[{experts_each},{D // parts},{width}]' in text
+  assert f'f32[{experts_each},{D},{width}]' not in text

@@ -1,0 +1,123 @@
+"""Few tokens come to parts of matrices, and products are those of one device."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from r1jax import sharding
+from r1jax.model import layers, stationary
+from r1jax.sharding import MeshShape
+
+NUM_DEVICES = 8
+
+
+def test_on_eight_devices():
+  """Runs the tests below in an interpreter to which the CPU is 8 devices."""
+  if jax.device_count() == NUM_DEVICES:
+    pytest.skip('this interpreter has 8 devices: the tests below run here')
+  environment = os.environ | {
+    'XLA_FLAGS': f'{os.environ["XLA_FLAGS"]} --xla_force_host_platform_device_count={NUM_DEVICES}',
+    'JAX_PLATFORMS': 'cpu',
+  }
+  run = subprocess.run(
+    [sys.executable, '-m', 'pytest', '-n0', '-p', 'no:cacheprovider', '-k', 'mesh', __file__],
+    env=environment,
+    cwd=pathlib.Path(__file__).parents[2],
+    capture_output=True,
+    text=True,
+  )
+  assert run.returncode == 0, run.stdout + run.stderr
+  assert f'{len(MESHES) * len(MATRICES) + 3} passed' in run.stdout, run.stdout
+
+
+MESHES = {
+  'fsdp, tensor, expert': MeshShape(data=1, fsdp=2, tensor=2, expert=2),
+  'data, fsdp, tensor': MeshShape(data=2, fsdp=2, tensor=2),
+  'fsdp, tensor, context': MeshShape(data=1, fsdp=2, tensor=2, context=2),
+  'fsdp, context': MeshShape(data=1, fsdp=2, context=4),
+  'context, expert': MeshShape(data=1, expert=2, context=4),
+}
+# Logical axes, sizes, and how many of them are summed over.
+MATRICES = {
+  'query': (('embed', 'heads', None), (32, 4, 6), 1),
+  'out': (('heads', None, 'embed'), (4, 6, 32), 2),
+  'head': (('embed', 'vocab'), (32, 10), 1),
+  'down': (('mlp', 'embed'), (8, 32), 1),
+  'up from latents': (('rank', 'heads', None), (32, 4, 2), 1),
+}
+# Prompts and samples: what all axes split, what `context` does not, and what none does.
+TOKENS = [(4, 4), (4, 3), (3, 1)]
+
+
+def needs_devices():
+  if jax.device_count() != NUM_DEVICES:
+    pytest.skip('needs 8 devices: test_on_eight_devices runs it in an interpreter that has them')
+
+
+def value_and_gradients(multiply):
+  def loss(x, matrix):
+    out = multiply(x, matrix)
+    return jnp.sum(jnp.sin(out)), out
+
+  return jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))
+
+
+@pytest.mark.parametrize('name', MATRICES)
+@pytest.mark.parametrize('mesh', MESHES)
+def test_products_on_a_mesh_equal_those_of_one_device(mesh, name, monkeypatch):
+  """In values and gradients; and no device has more of a matrix than its part."""
+  needs_devices()
+  axes, sizes, num_inputs = MATRICES[name]
+  mesh, rng, plan = sharding.make_mesh(MESHES[mesh]), np.random.default_rng(0), stationary.plan
+  found = []
+  monkeypatch.setattr(stationary, 'WIDTH_PER_TOKEN', 0)
+  monkeypatch.setattr(stationary, 'plan', lambda *args: found.append(plan(*args)) or found[-1])
+
+  def multiply(x, matrix):
+    return layers.linear(x, matrix, num_inputs=num_inputs, axes=axes)
+
+  matrix = rng.normal(size=sizes).astype(np.float32)
+  for P, G in TOKENS:
+    x = rng.normal(size=(P, G, 1, *sizes[:num_inputs])).astype(np.float32)
+    expected = value_and_gradients(lambda x, matrix: jnp.tensordot(x, matrix, num_inputs))(
+      x, matrix
+    )
+    with jax.set_mesh(mesh):
+      spec = sharding.fitting(sizes, axes, mesh.shape)
+      own = jax.device_put(matrix, jax.NamedSharding(mesh, spec))
+      result = value_and_gradients(multiply)(x, own)
+      text = jax.jit(multiply).lower(x, own).compile().as_text()
+    for a, b in zip(jax.tree.leaves(result), jax.tree.leaves(expected), strict=True):
+      np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
+    assert found[-1] is not None
+    whole = [size // parts_beside(mesh, axis) for size, axis in zip(sizes, axes)]
+    assert f'f32[{",".join(map(str, whole))}]' not in text
+
+
+def parts_beside(mesh, axis):
+  """Into how many parts a dimension of a matrix is split, if it is not the model's width."""
+  is_other = axis in ('heads', 'vocab', 'mlp')
+  return sharding.num_parts(mesh, sharding.MESH_AXES[axis]) if is_other else 1
+
+
+@pytest.mark.parametrize(('tokens', 'come'), [(1, True), (2, True), (3, False)])
+def test_tokens_on_a_mesh_come_only_if_they_are_few(tokens, come):
+  """Those of eight devices, each with so many, are few beside half a width of 32."""
+  needs_devices()
+  axes, sizes, num_inputs = MATRICES['query']
+  x, matrix = jnp.ones((2, 4, tokens, sizes[0])), jnp.ones(sizes)
+  with jax.set_mesh(sharding.make_mesh(MESHES['fsdp, context'])):
+    assert (stationary.plan(x, matrix, axes, num_inputs) is not None) == come
+  with jax.set_mesh(sharding.make_mesh(MeshShape(data=8))):  # Every device has the matrix.
+    assert stationary.plan(x, matrix, axes, num_inputs) is None
+
+
+def test_a_single_device_multiplies_as_ever():
+  axes, sizes, num_inputs = MATRICES['query']
+  assert stationary.plan(jnp.ones((2, 4, 1, 32)), jnp.ones(sizes), axes, num_inputs) is None
