@@ -1,4 +1,5 @@
 import importlib.util
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -232,3 +233,24 @@ def test_it_works_off_the_main_thread():
   thread.start()
   thread.join()
   assert found == [True]
+
+
+@pytest.mark.parametrize(
+  ('line', 'error'),
+  [
+    ("raise KeyError('ours')", RuntimeError),
+    ("sympy.sympify('1 +')", workers.WorkerError),
+  ],
+)
+def test_an_error_of_ours_is_a_bug_and_one_of_a_library_a_fault(line, error, tmp_path):
+  """In both files that run in the worker."""
+  for name in (FILE.name, 'forms.py'):
+    shutil.copy(FILE.with_name(name), tmp_path)
+  with (tmp_path / 'forms.py').open('a') as forms:
+    forms.write(f'\n\ndef form(formula):\n  {line}\n')
+  pool = workers.Pool(tmp_path / FILE.name, num_workers=1, memory_bytes=symbolic.MEMORY_BYTES)
+  try:
+    with pytest.raises(error):
+      pool(('same_form', 'x', 'x+1'))
+  finally:
+    pool.close()
