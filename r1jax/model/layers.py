@@ -96,8 +96,9 @@ def linear(
   Returns:
     `[..., *outputs]`.
   """
-  if plan := stationary.plan(x, matrix, axes, num_inputs):
-    return plan.multiply(x, matrix, dtype or x.dtype)
+  few = stationary.linear(x, matrix, axes, num_inputs, dtype or x.dtype)
+  if few is not None:
+    return few
   tokens, inputs = x.shape[: x.ndim - num_inputs], matrix.shape[:num_inputs]
   outputs = matrix.shape[num_inputs:]
   if context_parts() > 1:  # What is split over devices must keep its axis.

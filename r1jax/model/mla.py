@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from r1jax.model import rope as rope_lib
+from r1jax.model import stationary
 from r1jax.model.attention import attend, is_long
 from r1jax.model.config import MLA, ModelConfig
 from r1jax.model.layers import RMSNorm, linear, project, weight
@@ -53,11 +54,11 @@ class LatentAttention(nn.Module):
     value_up_CHO = weight(self, config, 'value_up', C, H, shape.value_dim)
     scale = rope_lib.softmax_scale(config.rope, shape.nope_dim + shape.rope_dim)
     if absorbed:
-      query_PGTHC = jnp.einsum('PGTHN,CHN->PGTHC', query_PGTHN, key_up_CHN)
+      query_PGTHC = _by_head('...HN,CHN->...HC', query_PGTHN, key_up_CHN, sums_rank=False)
       query = jnp.concatenate([query_PGTHC, query_PGTHR], axis=-1)
       spans = [_latent_span(e, seen) for e, seen in sight.spans(entries)]
       mixed_PGTHC = attend(query, spans, scale=scale)
-      mixed_PGTHO = jnp.einsum('PGTHC,CHO->PGTHO', mixed_PGTHC, value_up_CHO)
+      mixed_PGTHO = _by_head('...HC,CHO->...HO', mixed_PGTHC, value_up_CHO, sums_rank=True)
     else:
       query = jnp.concatenate([query_PGTHN, query_PGTHR], axis=-1)
       expand = functools.partial(_expanded_span, key_up_CHN=key_up_CHN, value_up_CHO=value_up_CHO)
@@ -87,6 +88,20 @@ class LatentAttention(nn.Module):
       key_PGTR[..., None, :], cos_sin, interleaved=config.rope.interleaved
     )
     return {'latent': latent_PGTC, 'rope_key': key_PGT1R[..., 0, :]}
+
+
+def _by_head(subscripts: str, x_PGTHd, matrix, *, sums_rank: bool):
+  """Multiplies what each head has with its matrix, by which latents are expanded."""
+  few = stationary.product(
+    functools.partial(jnp.einsum, subscripts, preferred_element_type=jnp.float32),
+    *(x_PGTHd, matrix),
+    axes=('rank', 'heads', None),
+    of_x=('heads', None),
+    of_y=('heads', None),
+    sums_width=sums_rank,
+    dtype=x_PGTHd.dtype,
+  )
+  return jnp.einsum(subscripts, x_PGTHd, matrix) if few is None else few
 
 
 def _attend_expanded(query_PGTHd, latents, expand, scale):

@@ -9,8 +9,9 @@ Letters: N tokens of a device, D a width that is split.
 """
 
 import dataclasses
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ from r1jax import sharding
 
 # Tokens move if a matrix is so many times as wide as they would be many.
 WIDTH_PER_TOKEN = 2
+Axes = Sequence[str | None]
 # Logical axes of a matrix that are split as the model's width is.
 _WIDTHS = ('embed', 'rank')
 
@@ -55,108 +57,76 @@ class Split:
     tokens *= sharding.num_parts(mesh, tuple(self.of_tokens))
     return bool(self.axes) and WIDTH_PER_TOKEN * tokens <= width
 
-  def share(self, x_ND: jax.Array) -> jax.Array:
-    """Returns the device's part of the width, for the tokens of all."""
+  def share(self, x: jax.Array) -> jax.Array:
+    """Returns the device's part of the width, for the tokens of all; of `[N, ..., D]`."""
+    last = x.ndim - 1
     for axes in self.axes:
       if self.of_tokens.issuperset(axes):
-        x_ND = jax.lax.all_to_all(x_ND, axes, 1, 0, tiled=True)
+        x = jax.lax.all_to_all(x, axes, last, 0, tiled=True)
       else:
-        size = x_ND.shape[1] // jax.lax.axis_size(axes)
-        first = jax.lax.axis_index(axes) * size
-        x_ND = jax.lax.dynamic_slice_in_dim(x_ND, first, size, axis=1)
-    return x_ND
+        size = x.shape[-1] // jax.lax.axis_size(axes)
+        x = jax.lax.dynamic_slice_in_dim(x, jax.lax.axis_index(axes) * size, size, axis=last)
+    return x
 
-  def unshare(self, x_ND: jax.Array) -> jax.Array:
+  def unshare(self, x: jax.Array) -> jax.Array:
     """Returns the device's tokens in their whole width; undoes `share`."""
+    last = x.ndim - 1
     for axes in reversed(self.axes):
       if self.of_tokens.issuperset(axes):
-        x_ND = jax.lax.all_to_all(x_ND, axes, 0, 1, tiled=True)
+        x = jax.lax.all_to_all(x, axes, 0, last, tiled=True)
       else:
-        x_ND = jax.lax.all_gather(x_ND, axes, axis=1, tiled=True)
-    return x_ND
+        x = jax.lax.all_gather(x, axes, axis=last, tiled=True)
+    return x
 
-  def gather(self, x_ND: jax.Array) -> jax.Array:
-    """Returns the tokens of all in their whole width, in the order of `share`."""
+  def gather(self, x: jax.Array) -> jax.Array:
+    """Returns the tokens of all, `[N, ...]`, in the order of `share`."""
     for axes in self.axes:
       if self.of_tokens.issuperset(axes):
-        x_ND = jax.lax.all_gather(x_ND, axes, tiled=True)
-    return x_ND
+        x = jax.lax.all_gather(x, axes, tiled=True)
+    return x
 
-  def scatter(self, part_ND: jax.Array) -> jax.Array:
-    """Returns the device's tokens, summed over the parts that all devices have of their sums."""
+  def scatter(self, part: jax.Array) -> jax.Array:
+    """Returns the device's tokens, `[N, ...]`, summed over the parts that all devices have."""
     for axes in reversed(self.axes):
       if self.of_tokens.issuperset(axes):
-        part_ND = jax.lax.psum_scatter(part_ND, axes, tiled=True)
+        part = jax.lax.psum_scatter(part, axes, tiled=True)
       else:
-        part_ND = jax.lax.psum(part_ND, axes)
-    return part_ND
+        part = jax.lax.psum(part, axes)
+    return part
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
-  """How a matrix and few tokens are multiplied; `plan` makes one.
-
-  Attributes:
-    split: of the matrix's width.
-    is_input: whether that is what the product sums over, or what it yields.
-    summed: axes of the mesh that split what else it sums over, as heads.
-    tokens: where tokens are split.
-    matrix: where the matrix is.
-  """
-
-  split: Split
-  is_input: bool
-  summed: tuple[str, ...]
-  tokens: PartitionSpec
-  matrix: PartitionSpec
-
-  def multiply(self, x: jax.Array, matrix: jax.Array, dtype: jax.typing.DTypeLike) -> jax.Array:
-    """Returns the product, `[..., *outputs]`; sums are of float32.
-
-    Args:
-      x: `[..., *inputs]`, as the plan was made for.
-      matrix: `[*inputs, *outputs]`.
-      dtype: of the result.
-    """
-    num_inputs = x.ndim - len(self.tokens)
-    inputs, outputs = self.matrix[:num_inputs], self.matrix[num_inputs:]
-
-    def on_device(x: jax.Array, matrix: jax.Array) -> jax.Array:
-      shapes = x.shape[: len(self.tokens)], matrix.shape[:num_inputs], matrix.shape[num_inputs:]
-      tokens, summed, given = shapes
-      x_ND, matrix_DF = x.reshape(math.prod(tokens), -1), matrix.reshape(math.prod(summed), -1)
-      if self.is_input:
-        part_NF = jnp.matmul(self.split.share(x_ND), matrix_DF, preferred_element_type=jnp.float32)
-        return self.split.scatter(part_NF).astype(dtype).reshape(*tokens, *given)
-      part_NF = jnp.matmul(self.split.gather(x_ND), matrix_DF, preferred_element_type=jnp.float32)
-      sum_NF = jax.lax.psum(part_NF, self.summed) if self.summed else part_NF
-      return self.split.unshare(sum_NF.astype(dtype)).reshape(*tokens, -1)
-
-    # The width is whole in what is given and what comes back.
-    return jax.shard_map(
-      on_device,
-      in_specs=(PartitionSpec(*self.tokens, *((None,) if self.is_input else inputs)), self.matrix),
-      out_specs=PartitionSpec(*self.tokens, *(outputs if self.is_input else (None,))),
-      check_vma=False,  # Gathered arrays would count as different on each device.
-    )(x, matrix)
-
-
-def plan(
-  x: jax.Array, matrix: jax.Array, axes: Sequence[str | None], num_inputs: int
-) -> Plan | None:
-  """Returns how to multiply if tokens are to move, else None.
+def product(
+  multiply: Callable[[jax.Array, jax.Array], jax.Array],
+  x: jax.Array,
+  matrix: jax.Array,
+  *,
+  axes: Axes,
+  of_x: Axes,
+  of_y: Axes,
+  sums_width: bool,
+  dtype: jax.typing.DTypeLike,
+) -> jax.Array | None:
+  """Multiplies few tokens with a matrix that stays where it is.
 
   Args:
-    x: `[P, G, T, *inputs]`, or `[P, G, *inputs]`.
-    matrix: `[*inputs, *outputs]`.
+    multiply: of tokens `[N, *of_x]` and the matrix, or of their parts of the width, the product
+      `[N, *of_y]` in float32.
+    x: tokens, `[P, G, T, *of_x]` or `[P, G, *of_x]`.
+    matrix: one of its dimensions is split as the model's width is.
     axes: logical axes of the matrix.
-    num_inputs: number of axes summed over.
+    of_x: logical axes of `x` behind the tokens, None for the width, which is the last if any is.
+    of_y: those of the product, likewise.
+    sums_width: whether the width is what the product sums over, or what it yields.
+    dtype: of the result.
+
+  Returns:
+    The product `[..., *of_y]`; None if the matrix had better come to the tokens, or is whole.
   """
   mesh = jax.sharding.get_abstract_mesh()
   wide = next((i for i, axis in enumerate(axes) if axis in _WIDTHS), None)
   if mesh.empty or mesh.size == 1 or wide is None:
     return None
-  sizes = x.shape[: x.ndim - num_inputs]
+  sizes = x.shape[: x.ndim - len(of_x)]
   tokens = sharding.fitting(sizes, ('prompts', 'samples', 'tokens')[: len(sizes)], mesh.shape)
   of_matrix = sharding.fitting(matrix.shape, axes, mesh.shape)
   of_tokens = sharding.names_of(tokens, mesh)
@@ -164,6 +134,37 @@ def plan(
   own = math.prod(sizes) // sharding.num_parts(mesh, of_tokens)
   if not split.is_for(mesh, tokens=own, width=matrix.shape[wide]):
     return None
-  is_input = wide < num_inputs
-  summed = () if is_input else sharding.names_of(of_matrix[:num_inputs], mesh)
-  return Plan(split, is_input, summed, tokens, of_matrix)
+  entries = {axis: entry for axis, entry in zip(axes, of_matrix) if axis is not None} | {None: None}
+  # What else the product sums over may be split too, as heads.
+  summed = sharding.names_of([entries[axis] for axis in of_x if axis not in of_y], mesh)
+
+  def on_device(x: jax.Array, matrix: jax.Array) -> jax.Array:
+    own, x = x.shape[: len(sizes)], x.reshape(-1, *x.shape[len(sizes) :])
+    if sums_width:
+      y = split.scatter(multiply(split.share(x), matrix)).astype(dtype)
+    else:
+      part = multiply(split.gather(x), matrix)
+      y = split.unshare((jax.lax.psum(part, summed) if summed else part).astype(dtype))
+    return y.reshape(*own, *y.shape[1:])
+
+  given, yields = (PartitionSpec(*tokens, *(entries[axis] for axis in of)) for of in (of_x, of_y))
+  # Gathered arrays would count as different on each device.
+  return jax.shard_map(on_device, in_specs=(given, of_matrix), out_specs=yields, check_vma=False)(
+    x, matrix
+  )
+
+
+def linear(
+  x: jax.Array, matrix: jax.Array, axes: Axes, num_inputs: int, dtype: jax.typing.DTypeLike
+) -> jax.Array | None:
+  """Returns `layers.linear` of few tokens, None if the matrix had better come to them."""
+  others = tuple(None if axis in _WIDTHS else axis for axis in axes)
+  return product(
+    functools.partial(jnp.tensordot, axes=num_inputs, preferred_element_type=jnp.float32),
+    *(x, matrix),
+    axes=axes,
+    of_x=others[:num_inputs],
+    of_y=others[num_inputs:],
+    sums_width=not set(axes[:num_inputs]).isdisjoint(_WIDTHS),
+    dtype=dtype,
+  )

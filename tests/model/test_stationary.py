@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from r1jax import sharding
-from r1jax.model import layers, stationary
+from r1jax.model import mla, stationary
 from r1jax.sharding import MeshShape
 
 NUM_DEVICES = 8
@@ -33,7 +33,7 @@ def test_on_eight_devices():
     text=True,
   )
   assert run.returncode == 0, run.stdout + run.stderr
-  assert f'{len(MESHES) * len(MATRICES) + 3} passed' in run.stdout, run.stdout
+  assert f'{len(MESHES) * (len(MATRICES) + 2) + 3} passed' in run.stdout, run.stdout
 
 
 MESHES = {
@@ -74,13 +74,13 @@ def test_products_on_a_mesh_equal_those_of_one_device(mesh, name, monkeypatch):
   """In values and gradients; and no device has more of a matrix than its part."""
   needs_devices()
   axes, sizes, num_inputs = MATRICES[name]
-  mesh, rng, plan = sharding.make_mesh(MESHES[mesh]), np.random.default_rng(0), stationary.plan
-  found = []
+  mesh, rng = sharding.make_mesh(MESHES[mesh]), np.random.default_rng(0)
   monkeypatch.setattr(stationary, 'WIDTH_PER_TOKEN', 0)
-  monkeypatch.setattr(stationary, 'plan', lambda *args: found.append(plan(*args)) or found[-1])
 
   def multiply(x, matrix):
-    return layers.linear(x, matrix, num_inputs=num_inputs, axes=axes)
+    found = stationary.linear(x, matrix, axes, num_inputs, x.dtype)
+    assert found is not None
+    return found
 
   matrix = rng.normal(size=sizes).astype(np.float32)
   for P, G in TOKENS:
@@ -95,7 +95,6 @@ def test_products_on_a_mesh_equal_those_of_one_device(mesh, name, monkeypatch):
       text = jax.jit(multiply).lower(x, own).compile().as_text()
     for a, b in zip(jax.tree.leaves(result), jax.tree.leaves(expected), strict=True):
       np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
-    assert found[-1] is not None
     whole = [size // parts_beside(mesh, axis) for size, axis in zip(sizes, axes)]
     assert f'f32[{",".join(map(str, whole))}]' not in text
 
@@ -113,11 +112,28 @@ def test_tokens_on_a_mesh_come_only_if_they_are_few(tokens, come):
   axes, sizes, num_inputs = MATRICES['query']
   x, matrix = jnp.ones((2, 4, tokens, sizes[0])), jnp.ones(sizes)
   with jax.set_mesh(sharding.make_mesh(MESHES['fsdp, context'])):
-    assert (stationary.plan(x, matrix, axes, num_inputs) is not None) == come
+    assert (stationary.linear(x, matrix, axes, num_inputs, x.dtype) is not None) == come
   with jax.set_mesh(sharding.make_mesh(MeshShape(data=8))):  # Every device has the matrix.
-    assert stationary.plan(x, matrix, axes, num_inputs) is None
+    assert stationary.linear(x, matrix, axes, num_inputs, x.dtype) is None
+
+
+@pytest.mark.parametrize('subscripts', ['...HN,CHN->...HC', '...HC,CHO->...HO'])
+@pytest.mark.parametrize('mesh', MESHES)
+def test_products_by_head_on_a_mesh_equal_those_of_one_device(mesh, subscripts, monkeypatch):
+  """As latent attention has them in its absorbed form; the rank is what is split."""
+  needs_devices()
+  monkeypatch.setattr(stationary, 'WIDTH_PER_TOKEN', 0)
+  C, H, d, rng = 16, 4, 6, np.random.default_rng(0)
+  sums_rank = subscripts.startswith('...HC')
+  matrix = rng.normal(size=(C, H, d)).astype(np.float32)
+  for P, G in TOKENS:
+    x = rng.normal(size=(P, G, 1, H, C if sums_rank else d)).astype(np.float32)
+    with jax.set_mesh(sharding.make_mesh(MESHES[mesh])):
+      program = jax.jit(lambda x, m: mla._by_head(subscripts, x, m, sums_rank=sums_rank))
+      np.testing.assert_allclose(program(x, matrix), np.einsum(subscripts, x, matrix), atol=1e-4)
+      assert 'shard_map' in str(program.trace(x, matrix).jaxpr)
 
 
 def test_a_single_device_multiplies_as_ever():
   axes, sizes, num_inputs = MATRICES['query']
-  assert stationary.plan(jnp.ones((2, 4, 1, 32)), jnp.ones(sizes), axes, num_inputs) is None
+  assert stationary.linear(jnp.ones((2, 4, 1, 32)), jnp.ones(sizes), axes, num_inputs, None) is None
