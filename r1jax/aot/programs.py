@@ -21,7 +21,7 @@ import numpy as np
 
 from r1jax import sharding
 from r1jax.decoding import generation
-from r1jax.model import lora
+from r1jax.model import ModelConfig, as_computed, lora
 from r1jax.sharding import abstract
 from r1jax.stages import rl_step
 from r1jax.stages.rl_batch import Batch
@@ -109,7 +109,7 @@ class _Shapes:
     state = states.TrainState(count, trained, moments, count)
     self.state = _like_parameters(state, trained, self.mesh)
     # As in `stages.rl`: the base is the reference, or what began is copied.
-    self.reference = params
+    self.reference = params if base is not None else _as_computed(params, self.model.config)
     self.adapter_weights = None
     if base is not None:
       self.adapter_weights = lora.count_active(trained, self.model.config)
@@ -163,6 +163,15 @@ class _Shapes:
   def beside(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what is on the devices and no argument of a program."""
     return {kind: arrays for kind, arrays in self.kept.items() if kind not in arguments}
+
+
+def _as_computed(params: Any, config: ModelConfig) -> Any:
+  """Returns the shapes of a reference, which lies as the parameters do."""
+  shapes = jax.eval_shape(functools.partial(as_computed, config=config), params)
+  return jax.tree.map(
+    lambda shape, param: jax.ShapeDtypeStruct(param.shape, shape.dtype, sharding=param.sharding),
+    *(shapes, params),
+  )
 
 
 def _like_parameters(state: states.TrainState, trained: Any, mesh: Any) -> states.TrainState:

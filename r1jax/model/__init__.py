@@ -2,7 +2,7 @@
 
 from r1jax.model.config import GQA, MLA, Llama3Scaling, ModelConfig, MoE, Rope, Yarn
 from r1jax.model.lora import Adapted, LoRA
-from r1jax.model.transformer import Output, Transformer, call
+from r1jax.model.transformer import Output, Transformer, as_computed, call
 
 __all__ = [
   'GQA',
@@ -16,5 +16,6 @@ __all__ = [
   'Rope',
   'Transformer',
   'Yarn',
+  'as_computed',
   'call',
 ]

@@ -48,6 +48,25 @@ def call(model: 'Transformer', params: Any, method: str, *args: Any, **kwargs: A
   return model.apply(variables, *args, method=method, **kwargs)
 
 
+# Parameters that compute in float32, whatever the dtype of computation.
+_WIDE = frozenset({'scale', 'router', 'selection_bias'})
+
+
+def as_computed(params: Any, config: ModelConfig) -> Any:
+  """Returns a copy of parameters that computes the same and takes no more memory than it must.
+
+  What is rounded to `config.dtype` wherever it is used is rounded once. For parameters that are not
+  trained; to those with a low-rank change that is added before it is rounded this does not apply.
+  """
+  dtype = jnp.dtype(config.dtype)
+
+  def one(path: Any, array: jax.Array) -> jax.Array:
+    is_wider = array.dtype.itemsize > dtype.itemsize and path[-1].key not in _WIDE
+    return array.astype(dtype) if is_wider else jnp.copy(array)
+
+  return jax.tree.map_with_path(one, params)
+
+
 class Block(nn.Module):
   """Attention, then a dense or expert feed-forward, each behind a norm and a residual."""
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from r1jax import hosts, sharding
 from r1jax.evaluation.behaviour import checks_itself
 from r1jax.evaluation.benchmark import Benchmark
-from r1jax.model import Adapted, lora
+from r1jax.model import Adapted, as_computed, lora
 from r1jax.stages import loop
 from r1jax.stages.policy import Policy
 from r1jax.stages.rl_step import Judged, Reinforcement
@@ -82,11 +82,11 @@ class Stage:
     if self.learning.use_reference:
       # What began stays the reference unless it is replaced: then checkpoints need not hold it.
       if 0 < self.replace_reference_every < self.cadence.steps:
-        tree['reference'] = _copied(trained)
+        tree['reference'] = _copied(self.learning, trained)
       elif self.learning.lora is not None:
         fixed = dataclasses.replace(fixed, reference=params)
       else:
-        fixed = dataclasses.replace(fixed, reference=_copied(params))
+        fixed = dataclasses.replace(fixed, reference=_copied(self.learning, params))
     tree, summary = loop.run(
       functools.partial(self._advance, fixed),
       tree,
@@ -128,7 +128,7 @@ class Stage:
     if 'reference' in tree and step % self.replace_reference_every == 0:
       # Callers still hold the old one, which would be a third copy of the parameters.
       jax.tree.map(lambda array: array.delete(), tree['reference'])
-      tree['reference'] = _copied(state.params)
+      tree['reference'] = _copied(self.learning, state.params)
     return loop.Progressed(
       tree,
       record | {'draws': judged.draws},
@@ -150,7 +150,15 @@ class Stage:
 
 
 # One program, not one for each shape of a parameter.
-_copied = jax.jit(lambda tree: jax.tree.map(jnp.copy, tree))
+def _copied(learning: Reinforcement, trained: Any) -> Any:
+  """Returns a copy of what is trained, as a reference."""
+  if learning.lora is not None:
+    return _copy(trained)
+  return _copy_to_compute(trained, learning.answering.model.config)
+
+
+_copy = jax.jit(lambda tree: jax.tree.map(jnp.copy, tree))
+_copy_to_compute = jax.jit(as_computed, static_argnums=1)
 
 
 def _rows_of(judged: Judged, limit: int) -> list[Mapping[str, Any]]:

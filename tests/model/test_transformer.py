@@ -9,7 +9,7 @@ import pytest
 import slow_model
 from families import GQA_CONFIG, QUICK, V2_CONFIG, V3_CONFIG, VOCABULARY, Subject, sees, subject
 
-from r1jax.model import Transformer
+from r1jax.model import Transformer, as_computed
 
 TOKENS_BL = np.random.default_rng(1).integers(0, VOCABULARY, (2, 9))
 
@@ -283,3 +283,22 @@ def test_stacks():
   assert V3_CONFIG.stacks == {'dense_layers': 1, 'expert_layers': 2}
   assert V2_CONFIG.stacks == {'expert_layers': 2}
   assert GQA_CONFIG.stacks == {'dense_layers': 2}
+
+
+@pytest.mark.parametrize('name', ['gqa', 'v3', 'v2'])
+def test_parameters_as_they_are_computed_with_give_the_same_in_less_memory(name):
+  """Bit for bit; the router, the scales and the selection bias stay as they are."""
+  model = subject(name)
+  config = dataclasses.replace(model.config, dtype='bfloat16')
+  less = as_computed(model.params, config)
+  call = jax.jit(Transformer(config).apply)
+  found, expected = (call({'params': params}, TOKENS_BL) for params in (less, model.params))
+  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+    np.testing.assert_array_equal(a, b)
+  kinds = {keys[-1].key: leaf.dtype for keys, leaf in jax.tree.leaves_with_path(less)}
+  wide = {'scale', 'router', 'selection_bias'} & kinds.keys()
+  assert {key for key, dtype in kinds.items() if dtype == jnp.float32} == wide
+  # As of a model that is computed in the dtype of its parameters: a copy, which outlives them.
+  same = as_computed(model.params, model.config)
+  for a, b in zip(jax.tree.leaves(same), jax.tree.leaves(model.params), strict=True):
+    assert a is not b and a.dtype == b.dtype

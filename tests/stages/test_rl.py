@@ -38,8 +38,8 @@ def test_a_reference_that_is_replaced_leaves_the_devices(tmp_path, monkeypatch):
 
   elsewhere, copied, counts = count(), rl._copied, []
 
-  def watch(tree):
-    made = copied(tree)
+  def watch(*arguments):
+    made = copied(*arguments)
     counts.append(count() - elsewhere)
     return made
 
