@@ -634,7 +634,7 @@ def test_experts_in_blocks_on_a_mesh_equal_one_device(on_mesh, monkeypatch):
     pytest.skip('experts are not split')
   monkeypatch.setattr(experts, 'BLOCK_ROWS', (2, 4))
   calls, plain = [], experts.in_blocks
-  monkeypatch.setattr(experts, 'in_blocks', lambda *args: calls.append(1) or plain(*args))
+  monkeypatch.setattr(experts, 'in_blocks', lambda *args, **o: calls.append(1) or plain(*args, **o))
   found = in_blocks(config, mesh)
   assert calls, 'blocks of this size hold more rows than all experts'
   expected = in_blocks_on_one_device(config)
