@@ -149,7 +149,6 @@ class Stage:
     }
 
 
-# One program, not one for each shape of a parameter.
 def _copied(learning: Reinforcement, trained: Any) -> Any:
   """Returns a copy of what is trained, as a reference."""
   if learning.lora is not None:
@@ -157,6 +156,7 @@ def _copied(learning: Reinforcement, trained: Any) -> Any:
   return _copy_to_compute(trained, learning.answering.model.config)
 
 
+# One program, not one for each shape of a parameter.
 _copy = jax.jit(lambda tree: jax.tree.map(jnp.copy, tree))
 _copy_to_compute = jax.jit(as_computed, static_argnums=1)
 

@@ -66,6 +66,7 @@ def test_tells_memory_operations_and_bytes_of_each_program(told):
     'MiB gathered',
   ):
     assert name in text
+  assert '…' not in text  # However narrow what it is printed to.
   for one in row['programs']:
     memory = one['memory']
     # Of 2.5M parameters two devices have half each, in float32, but for what is not split.

@@ -1,11 +1,8 @@
 """Tokens reach their experts on a mesh as they do on one device, in values and gradients."""
 
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
+import eight_devices
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,26 +13,9 @@ from r1jax.model import dispatch, experts, stationary
 from r1jax.model.dispatch import to_experts
 from r1jax.sharding import MeshShape
 
-NUM_DEVICES = 8
-
 
 def test_on_eight_devices():
-  """Runs the tests below in an interpreter to which the CPU is 8 devices."""
-  if jax.device_count() == NUM_DEVICES:
-    pytest.skip('this interpreter has 8 devices: the tests below run here')
-  environment = os.environ | {
-    'XLA_FLAGS': f'{os.environ["XLA_FLAGS"]} --xla_force_host_platform_device_count={NUM_DEVICES}',
-    'JAX_PLATFORMS': 'cpu',
-  }
-  run = subprocess.run(
-    [sys.executable, '-m', 'pytest', '-n0', '-p', 'no:cacheprovider', '-k', 'mesh', __file__],
-    env=environment,
-    cwd=pathlib.Path(__file__).parents[2],
-    capture_output=True,
-    text=True,
-  )
-  assert run.returncode == 0, run.stdout + run.stderr
-  assert f'{len(MESHES) + 10} passed' in run.stdout, run.stdout
+  eight_devices.run_tests(__file__, len(MESHES) + 10)
 
 
 P, G, T, D, F, E, Q = 8, 2, 4, 4, 6, 8, 2
@@ -59,11 +39,6 @@ def few_rows(monkeypatch):
   """Blocks and trips so small that a case as small as here takes several."""
   monkeypatch.setattr(experts, 'BLOCK_ROWS', (2, 4))
   monkeypatch.setattr(dispatch, 'ROW_MULTIPLE', 4)
-
-
-def needs_devices():
-  if jax.device_count() != NUM_DEVICES:
-    pytest.skip('needs 8 devices: test_on_eight_devices runs it in an interpreter that has them')
 
 
 def arguments(prompts=P, dtype=np.float32):
@@ -114,7 +89,7 @@ def assert_close(found, expected, tolerance=1e-5):
 @pytest.mark.parametrize('name', ['fsdp, expert, context', 'tensor, expert'])
 def test_a_mesh_in_chunks_of_tokens_equals_all_at_once(name, monkeypatch):
   """Of sizes that divide a device's tokens; each chunk is gathered by itself."""
-  needs_devices()
+  eight_devices.need()
   mesh, chosen = sharding.make_mesh(MESHES[name]), CHOICES['random']
   monkeypatch.setattr(dispatch, 'GROUP_TOKENS', 6)
   with jax.set_mesh(mesh):
@@ -128,7 +103,7 @@ def test_a_mesh_in_chunks_of_tokens_equals_all_at_once(name, monkeypatch):
 @pytest.mark.parametrize('name', MESHES)
 def test_a_mesh_equals_each_choice_by_itself(name):
   """Values and gradients by tokens, weights and matrices, which lie as their parameters do."""
-  needs_devices()
+  eight_devices.need()
   mesh = sharding.make_mesh(MESHES[name])
   with jax.set_mesh(mesh):
     given = placed(*arguments(), mesh)
@@ -145,7 +120,7 @@ def test_a_mesh_equals_each_choice_by_itself(name):
 
 def test_prompts_that_a_mesh_cannot_split_are_computed_by_all_of_it():
   """As of tests and of whoever calls a model with a batch of their own."""
-  needs_devices()
+  eight_devices.need()
   x, weight, matrices = arguments(prompts=3)
   chosen = CHOICES['random'][:3]
   mesh = sharding.make_mesh(MESHES['fsdp, expert, context'])
@@ -156,7 +131,7 @@ def test_prompts_that_a_mesh_cannot_split_are_computed_by_all_of_it():
 
 def test_few_tokens_on_a_mesh_are_computed_densely(monkeypatch):
   """As in decoding, in bfloat16; by a device's own experts and widths alone."""
-  needs_devices()
+  eight_devices.need()
   monkeypatch.setattr(experts, 'BLOCK_ROWS', (64, 64))
   calls, plain = [], experts.dense
   monkeypatch.setattr(experts, 'dense', lambda *args: calls.append(args) or plain(*args))
@@ -174,7 +149,7 @@ def test_few_tokens_on_a_mesh_are_computed_densely(monkeypatch):
 @pytest.mark.parametrize('name', [name for name in MESHES if 'fsdp' in name])
 def test_few_tokens_on_a_mesh_come_to_parts_of_matrices(name, prompts, monkeypatch):
   """Of three prompts, which no mesh splits, every device has all."""
-  needs_devices()
+  eight_devices.need()
   monkeypatch.setattr(stationary, 'WIDTH_PER_TOKEN', 0)
   mesh = sharding.make_mesh(MESHES[name])
   x, weight, matrices = arguments(prompts)

@@ -1,10 +1,6 @@
 """Few tokens come to parts of matrices, and products are those of one device."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
+import eight_devices
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,26 +10,9 @@ from r1jax import sharding
 from r1jax.model import mla, stationary
 from r1jax.sharding import MeshShape
 
-NUM_DEVICES = 8
-
 
 def test_on_eight_devices():
-  """Runs the tests below in an interpreter to which the CPU is 8 devices."""
-  if jax.device_count() == NUM_DEVICES:
-    pytest.skip('this interpreter has 8 devices: the tests below run here')
-  environment = os.environ | {
-    'XLA_FLAGS': f'{os.environ["XLA_FLAGS"]} --xla_force_host_platform_device_count={NUM_DEVICES}',
-    'JAX_PLATFORMS': 'cpu',
-  }
-  run = subprocess.run(
-    [sys.executable, '-m', 'pytest', '-n0', '-p', 'no:cacheprovider', '-k', 'mesh', __file__],
-    env=environment,
-    cwd=pathlib.Path(__file__).parents[2],
-    capture_output=True,
-    text=True,
-  )
-  assert run.returncode == 0, run.stdout + run.stderr
-  assert f'{len(MESHES) * (len(MATRICES) + 2) + 3} passed' in run.stdout, run.stdout
+  eight_devices.run_tests(__file__, len(MESHES) * (len(MATRICES) + 2) + 3)
 
 
 MESHES = {
@@ -55,11 +34,6 @@ MATRICES = {
 TOKENS = [(4, 4), (4, 3), (3, 1)]
 
 
-def needs_devices():
-  if jax.device_count() != NUM_DEVICES:
-    pytest.skip('needs 8 devices: test_on_eight_devices runs it in an interpreter that has them')
-
-
 def value_and_gradients(multiply):
   def loss(x, matrix):
     out = multiply(x, matrix)
@@ -72,7 +46,7 @@ def value_and_gradients(multiply):
 @pytest.mark.parametrize('mesh', MESHES)
 def test_products_on_a_mesh_equal_those_of_one_device(mesh, name, monkeypatch):
   """In values and gradients; and no device has more of a matrix than its part."""
-  needs_devices()
+  eight_devices.need()
   axes, sizes, num_inputs = MATRICES[name]
   mesh, rng = sharding.make_mesh(MESHES[mesh]), np.random.default_rng(0)
   monkeypatch.setattr(stationary, 'WIDTH_PER_TOKEN', 0)
@@ -108,7 +82,7 @@ def parts_beside(mesh, axis):
 @pytest.mark.parametrize(('tokens', 'come'), [(1, True), (2, True), (3, False)])
 def test_tokens_on_a_mesh_come_only_if_they_are_few(tokens, come):
   """Those of eight devices, each with so many, are few beside half a width of 32."""
-  needs_devices()
+  eight_devices.need()
   axes, sizes, num_inputs = MATRICES['query']
   x, matrix = jnp.ones((2, 4, tokens, sizes[0])), jnp.ones(sizes)
   with jax.set_mesh(sharding.make_mesh(MESHES['fsdp, context'])):
@@ -121,7 +95,7 @@ def test_tokens_on_a_mesh_come_only_if_they_are_few(tokens, come):
 @pytest.mark.parametrize('mesh', MESHES)
 def test_products_by_head_on_a_mesh_equal_those_of_one_device(mesh, subscripts, monkeypatch):
   """As latent attention has them in its absorbed form; the rank is what is split."""
-  needs_devices()
+  eight_devices.need()
   monkeypatch.setattr(stationary, 'WIDTH_PER_TOKEN', 0)
   C, H, d, rng = 16, 4, 6, np.random.default_rng(0)
   sums_rank = subscripts.startswith('...HC')

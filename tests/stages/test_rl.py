@@ -1,8 +1,12 @@
 """The stage around the step: which parameters are on the devices."""
 
-import jax
-from closed_loop import host_params, params, reinforcement
+import dataclasses
 
+import jax
+import numpy as np
+from closed_loop import CONFIG, host_params, params, reinforcement
+
+from r1jax.model import LoRA
 from r1jax.stages import loop, rl
 from r1jax.stages.policy import Policy
 from r1jax.training.clock import Clock
@@ -46,3 +50,14 @@ def test_a_reference_that_is_replaced_leaves_the_devices(tmp_path, monkeypatch):
   monkeypatch.setattr(rl, '_copied', watch)
   run(tmp_path)
   assert counts == [2, 2, 2, 2]  # The policy and its reference, at the start and after each step.
+
+
+def test_a_reference_takes_no_more_memory_than_it_is_computed_with():
+  """But for adapters, whose product is added before it is rounded."""
+  half = dataclasses.replace(CONFIG, dtype='bfloat16')
+  in_float32 = {'scale', 'router', 'selection_bias'}
+  for lora, kept in ((None, in_float32), (LoRA(2, 4.0), in_float32 | {'query', 'embedding'})):
+    learning = dataclasses.replace(reinforcement(config=half), lora=lora)
+    leaves = jax.tree.leaves_with_path(rl._copied(learning, params()))
+    wide = {keys[-1].key for keys, leaf in leaves if leaf.dtype == np.float32}
+    assert kept <= wide and (lora is not None or kept == wide)
