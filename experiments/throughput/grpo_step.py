@@ -8,9 +8,9 @@ forced to full length, KL to a reference, float32: what the rivals' scripts do.
 """
 
 import contextlib
-import dataclasses
 import functools
-import time
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -20,14 +20,17 @@ from jax.sharding import Mesh
 
 from r1jax import sharding
 from r1jax.algorithms import advantages, grpo, kl, ratios, reductions, surrogate
-from r1jax.decoding import Sampler, generate
-from r1jax.evaluation.answering import Answering, Answers
+from r1jax.decoding import Sampler
+from r1jax.evaluation.answering import Answering
 from r1jax.model import GQA, ModelConfig, Transformer
-from r1jax.stages.rl_step import Judged, Reinforcement, Settings
-from r1jax.structs import Prompts
+from r1jax.stages.rl_step import Reinforcement, Settings
 from r1jax.training import optimizer, state
 from r1jax.training.allocator import keep_pages
 from r1jax.training.clock import peak_bytes
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import steps
 
 _PROMPTS = flags.DEFINE_integer('prompts', 16, 'Prompts of a step.')
 _GROUP = flags.DEFINE_integer('group', 16, 'Completions of a prompt.')
@@ -88,47 +91,13 @@ def reinforcement(model: Transformer, mesh: Mesh | None) -> Reinforcement:
     answering=answering,
     problems=None,
     reward=None,
-    advantage=functools.partial(advantages.group_normalised, epsilon=1e-6),
+    advantage=lambda scores: advantages.group_normalised(scores.reward_PG, epsilon=1e-6),
     objective=objective,
     reduction=reductions.sample_mean,
     optimizer=optimizer.adamw(optimizer.AdamW(), lambda count: 1e-4),
     bias_speed=0.0,
     use_reference=True,
     mesh=mesh,
-  )
-
-
-def ask(learning: Reinforcement, params, step: int) -> Judged:
-  """Samples completions of random prompts, all of full length, and rewards them at random."""
-  rng = np.random.default_rng(step)
-  P, S = _PROMPTS.value, _PROMPT_TOKENS.value
-  prompts = Prompts(
-    jnp.asarray(rng.integers(3, 512, (P, S)), jnp.int32),
-    jnp.full(P, S, jnp.int32),
-    jnp.arange(P, dtype=jnp.int32),
-  )
-  rollouts = generate(
-    learning.answering.model,
-    params,
-    sharding.place(prompts, learning.mesh),
-    group_size=_GROUP.value,
-    max_tokens=_COMPLETION_TOKENS.value,
-    sampler=learning.answering.sampler,
-    stop_tokens=(),
-    key=jax.random.key(step),
-    segment_tokens=_SEGMENT.value,
-    mesh=learning.mesh,
-  )
-  reward_PG = rng.integers(0, 7, (P, _GROUP.value)).astype(np.float32)
-  texts = [[''] * _GROUP.value] * P
-  return Judged(
-    Answers([], rollouts, texts),
-    scores=reward_PG,
-    length_PG=rollouts.length_PG,
-    truncated_PG=~rollouts.stopped_PG,
-    draws=0,
-    seconds={},
-    sampled=[],
   )
 
 
@@ -154,16 +123,8 @@ def measure(mesh: Mesh | None) -> None:
   train = state.create(params, learning.optimizer)
   rows = []
   for step in range(_STEPS.value):
-    times = [time.perf_counter()]
-    judged = ask(learning, train.params, step)
-    times.append(time.perf_counter())
-    batch = learning.batch(judged, reference)
-    times.append(time.perf_counter())
-    train, found = learning.take_updates(train, None, batch, judged, step=step)
-    jax.block_until_ready((dataclasses.astuple(train)[1], found))
-    times.append(time.perf_counter())
-    sample, score, update = np.diff(times)
-    rows.append((times[-1] - times[0], sample, score, update))
+    train, seconds = steps.take(learning, train, reference, step)
+    rows.append((sum(seconds), *seconds))
     print('step {:.2f}s sample {:.2f}s score {:.2f}s update {:.2f}s'.format(*rows[-1]), flush=True)
   middle = np.median(np.array(rows[1:]), axis=0)
   print('median {:.2f}s sample {:.2f}s score {:.2f}s update {:.2f}s'.format(*middle))

@@ -14,6 +14,7 @@ from r1jax import build, interop, sharding
 from r1jax.aot import programs
 from r1jax.model import ModelConfig, Transformer
 from r1jax.model.sizes import SIZES
+from r1jax.stages.rl_step import Reinforcement
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,13 +25,21 @@ class Stage:
     name: of the run and the stage.
     config: of the model.
     mesh: devices.
-    programs: of a step.
+    learning: its step, without problems and rewards.
+    params: shapes of the parameters that it begins with, and where they lie.
   """
 
   name: str
   config: ModelConfig
   mesh: Mesh
-  programs: Iterator[programs.Program]
+  learning: Reinforcement
+  params: Any
+
+  @property
+  def programs(self) -> Iterator[programs.Program]:
+    """The programs of a step."""
+    platform = self.mesh.devices.flat[0].platform
+    return programs.of_step(self.learning, self.params, platform=platform)
 
 
 def read(config: ml_collections.ConfigDict, devices: list[Any]) -> Iterator[Stage]:
@@ -47,8 +56,7 @@ def read(config: ml_collections.ConfigDict, devices: list[Any]) -> Iterator[Stag
   params = _placed(shapes['params'], outline.mesh, jnp.dtype(outline.param_dtype))
   for name, make in outline.learners.items():
     learning = make(model, None, param_dtype=outline.param_dtype, problems=None, reward=None)
-    found = programs.of_step(learning, params, platform=outline.mesh.devices.flat[0].platform)
-    yield Stage(f'{outline.name}: {name}', architecture, outline.mesh, found)
+    yield Stage(f'{outline.name}: {name}', architecture, outline.mesh, learning, params)
 
 
 # What the names of models that are shaped as a published size may end with.
