@@ -32,7 +32,7 @@ RECIPES = {
     'hardware': 'v5e:1x1',
     'name': 'qwen_0.5b',
     'init_from': 'Qwen/Qwen2.5-0.5B',
-    # Of 16 GiB, parameters, moments, reference and gradients take 9.2.
+    # Of 15.75 GiB, parameters, moments, reference and gradients take 8.3.
     'rl.sampling.max_completion_tokens': 1024,  # Paper: 32,768.
     'rl.settings.prompts_per_step': 8,  # Paper: 32 an update.
     'rl.settings.num_microbatches': 8,  # One question each.
@@ -64,7 +64,7 @@ RECIPES = {
     'name': 'qwen_7b',
     'init_from': 'Qwen/Qwen2.5-7B',
     # 4 key-value heads, so that caches are split by 4; the answers of a group by 4 as well. The
-    # gradient takes 13.2 of 16 GiB.
+    # gradient takes 13.2 of 15.75 GiB.
     'mesh.fsdp': 1,
     'mesh.tensor': 4,
     'mesh.context': 4,

@@ -209,7 +209,7 @@ def programs_table(last: Mapping[tuple[str, str], Any]) -> str:
       row['devices'],
       name,
       f'{program["total_bytes"] / GIB:.1f}' if memory else f'does not fit: {program["fault"]}',
-      f'{memory_of(row["devices"]) / GIB:.0f}',
+      f'{memory_of(row["devices"]) / GIB:.2f}',
       f'{memory["temporaries"] / GIB:.1f}' if memory else '',
       f'{ratio:.2f}' if ratio else '',
       f'{sum(program["cost"]["collective_bytes"].values()) / GIB:.1f}' if program['cost'] else '',

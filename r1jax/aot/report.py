@@ -165,7 +165,7 @@ def table(found: list[Compiled], *, memory_bytes: int | None, title: str) -> Tab
   made.add_column(no_wrap=True)
   for one in found:
     made.add_column(one.name, justify='right')
-  limit = f' of {memory_bytes / unit:.0f}' if memory_bytes else ''
+  limit = f' of {memory_bytes / unit:.2f}' if memory_bytes else ''
   made.add_row(
     f'{name}{limit}', *(f'{one.total_bytes / unit:.2f}' if one.cost else '-' for one in found)
   )

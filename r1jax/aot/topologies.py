@@ -16,7 +16,7 @@ class Chip:
   """A kind of TPU (https://cloud.google.com/tpu/docs/system-architecture-tpu-vm).
 
   Attributes:
-    memory_bytes: of a chip.
+    memory_bytes: that programs can have of a chip, as the compiler says when it is not enough.
     dimensions: of its network.
   """
 
@@ -25,10 +25,9 @@ class Chip:
 
 
 CHIPS: Mapping[str, Chip] = {
-  'v4': Chip(32 * GIB, 3),
-  'v5e': Chip(16 * GIB, 2),
-  'v5p': Chip(95 * GIB, 3),
-  'v6e': Chip(32 * GIB, 2),
+  'v5e': Chip(int(15.75 * GIB), 2),
+  'v5p': Chip(int(95.74 * GIB), 3),
+  'v6e': Chip(int(31.25 * GIB), 2),
 }
 
 

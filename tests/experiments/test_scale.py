@@ -32,8 +32,8 @@ def test_of_each_program_the_last_line_counts_and_recipes_keep_their_order():
   ]
   run = load()
   assert run.tables(rows).splitlines()[6:] == [
-    '| qwen:0.5b | v5e:1x1 | score | 8.0 | 16 | 1.0 | 1.23 | 3.0 |',
-    '| deepseek:v3 | v5p:8x8x16 | update | does not fit: Used 99G of 95G | 95 |  |  |  |',
+    '| qwen:0.5b | v5e:1x1 | score | 8.0 | 15.75 | 1.0 | 1.23 | 3.0 |',
+    '| deepseek:v3 | v5p:8x8x16 | update | does not fit: Used 99G of 95G | 95.74 |  |  |  |',
   ]
 
 
