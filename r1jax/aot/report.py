@@ -96,23 +96,21 @@ def _compile(program: programs.Program, config: ModelConfig, num_devices: int) -
   seconds = time.perf_counter() - start
   given = {kind: programs.bytes_per_device(tree) for kind, tree in program.arguments.items()}
   stats = compiled.memory_analysis()
+  inputs = max(stats.argument_size_in_bytes - sum(given.values()), 0)
+  memory = given | beside | {'inputs': inputs} | yielded(stats, sharding.platform())
+  cost = hlo.cost(compiled.as_text())
+  return Compiled(program.name, memory, cost, operations, seconds, beside_bytes=more)
+
+
+def yielded(stats: Any, platform: str) -> dict[str, int]:
+  """Returns the bytes of a program beside its arguments, of what `memory_analysis` gives."""
   outputs = stats.output_size_in_bytes - stats.alias_size_in_bytes
   temporaries = stats.temp_size_in_bytes
-  if sharding.platform() == 'tpu':
+  if platform == 'tpu':
     # When most is there. Their sum is more than that: some lie where arguments were given up. Only
     # TPUs count temporaries in their peak.
     temporaries = max(stats.peak_memory_in_bytes - stats.argument_size_in_bytes - outputs, 0)
-  memory = (
-    given
-    | beside
-    | {
-      'inputs': max(stats.argument_size_in_bytes - sum(given.values()), 0),
-      'outputs': outputs,
-      'temporaries': temporaries,
-    }
-  )
-  cost = hlo.cost(compiled.as_text())
-  return Compiled(program.name, memory, cost, operations, seconds, beside_bytes=more)
+  return {'outputs': outputs, 'temporaries': temporaries}
 
 
 def _shortage(error: str) -> str:

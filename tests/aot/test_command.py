@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import jax
@@ -139,6 +140,19 @@ def test_without_libtpu_it_says_what_to_install():
 def test_published_models_are_known_by_name():
   assert recipe.architecture_of('Qwen/Qwen2.5-7B') == SIZES['qwen2.5-7b']
   assert recipe.architecture_of('assets:base').model_dim == 128
+
+
+def test_of_temporaries_a_tpu_is_believed_its_peak():
+  """Here 6 bytes are arguments, of which 4 come to lie where outputs are, of which 5 are there."""
+  stats = types.SimpleNamespace(
+    argument_size_in_bytes=6,
+    output_size_in_bytes=5,
+    alias_size_in_bytes=4,
+    temp_size_in_bytes=20,
+    peak_memory_in_bytes=10,
+  )
+  assert report.yielded(stats, 'tpu') == {'outputs': 1, 'temporaries': 3}
+  assert report.yielded(stats, 'cpu') == {'outputs': 1, 'temporaries': 20}
 
 
 def test_shapes_compile_to_what_arrays_compile_to():

@@ -1,18 +1,24 @@
 """Few tokens come to parts of matrices, and products are those of one device."""
 
+import dataclasses
+import math
+
 import eight_devices
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from families import GQA_CONFIG, V3_CONFIG, Subject
 
 from r1jax import sharding
-from r1jax.model import mla, stationary
+from r1jax.aot import hlo
+from r1jax.model import GQA, MLA, Transformer, mla, stationary
+from r1jax.model.transformer import call
 from r1jax.sharding import MeshShape
 
 
 def test_on_eight_devices():
-  eight_devices.run_tests(__file__, len(MESHES) * (len(MATRICES) + 2) + 3)
+  eight_devices.run_tests(__file__, len(MESHES) * (len(MATRICES) + 2) + 3 + len(MODELS))
 
 
 MESHES = {
@@ -30,6 +36,8 @@ MATRICES = {
   'down': (('mlp', 'embed'), (8, 32), 1),
   'up from latents': (('rank', 'heads', None), (32, 4, 2), 1),
 }
+# Sizes of models whose tokens are few beside them.
+WIDE = dict(vocab_size=64, model_dim=256, mlp_dim=256)
 # Prompts and samples: what all axes split, what `context` does not, and what none does.
 TOKENS = [(4, 4), (4, 3), (3, 1)]
 
@@ -106,6 +114,43 @@ def test_products_by_head_on_a_mesh_equal_those_of_one_device(mesh, subscripts, 
       program = jax.jit(lambda x, m: mla._by_head(subscripts, x, m, sums_rank=sums_rank))
       np.testing.assert_allclose(program(x, matrix), np.einsum(subscripts, x, matrix), atol=1e-4)
       assert 'shard_map' in str(program.trace(x, matrix).jaxpr)
+
+
+MODELS = {
+  'grouped': dataclasses.replace(GQA_CONFIG, attention=GQA(8, 8, 8), **WIDE),
+  'latent': dataclasses.replace(
+    V3_CONFIG,
+    attention=MLA(8, query_rank=32, kv_rank=32, nope_dim=8, rope_dim=4, value_dim=8),
+    moe=dataclasses.replace(V3_CONFIG.moe, width=64),
+    num_mtp=0,
+    **WIDE,
+  ),
+}
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_a_model_on_a_mesh_that_reads_a_token_gathers_no_matrix(name, monkeypatch):
+  """Between devices move some rows; with matrices that come to them, nearly all parameters."""
+  eight_devices.need()
+  config = MODELS[name]
+  mesh = sharding.make_mesh(MeshShape(data=1, fsdp=4, expert=2))
+  params = Subject.of(config).params
+  tokens_PGT = jnp.zeros((8, 1, 1), jnp.int32)
+
+  def moved():
+    def read(params, tokens_PGT):
+      out = call(Transformer(config), params, 'encode', tokens_PGT, absorbed=True)
+      return call(Transformer(config), params, 'unembed', out.hidden_PGTD)
+
+    with jax.set_mesh(mesh):
+      given = sharding.place_parameters(params, mesh), sharding.place(tokens_PGT, mesh)
+      compiled = jax.jit(read).lower(*given).compile()
+    return sum(hlo.cost(compiled.as_text()).collective_bytes.values())
+
+  split = sum(leaf.nbytes for leaf in jax.tree.leaves(params) if leaf.ndim > 2)
+  few = moved()
+  monkeypatch.setattr(stationary, 'WIDTH_PER_TOKEN', math.inf)
+  assert few < split / 10 < split / 2 < moved()
 
 
 def test_a_single_device_multiplies_as_ever():
