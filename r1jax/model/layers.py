@@ -80,6 +80,7 @@ def linear(
   num_inputs: int = 1,
   dtype: jax.typing.DTypeLike | None = None,
   axes: Sequence[str | None] = (),
+  precision: jax.lax.PrecisionLike = None,
 ) -> jax.Array:
   """Multiplies the last axes of `x` with the first ones of `matrix`.
 
@@ -92,19 +93,20 @@ def linear(
     num_inputs: number of axes summed over.
     dtype: of the result, and of the sums; by default that of `x`.
     axes: logical axes of the matrix, if it is to stay where it is for few tokens (`stationary`).
+    precision: of the product.
 
   Returns:
     `[..., *outputs]`.
   """
-  few = stationary.linear(x, matrix, axes, num_inputs, dtype or x.dtype)
+  few = stationary.linear(x, matrix, axes, num_inputs, dtype or x.dtype, precision)
   if few is not None:
     return few
   tokens, inputs = x.shape[: x.ndim - num_inputs], matrix.shape[:num_inputs]
   outputs = matrix.shape[num_inputs:]
   if context_parts() > 1:  # What is split over devices must keep its axis.
-    return jnp.tensordot(x, matrix, num_inputs, preferred_element_type=dtype)
-  flat = x.reshape(-1, math.prod(inputs))
-  product = jnp.matmul(flat, matrix.reshape(flat.shape[-1], -1), preferred_element_type=dtype)
+    return jnp.tensordot(x, matrix, num_inputs, precision=precision, preferred_element_type=dtype)
+  flat, matrix = x.reshape(-1, math.prod(inputs)), matrix.reshape(math.prod(inputs), -1)
+  product = jnp.matmul(flat, matrix, precision=precision, preferred_element_type=dtype)
   return product.reshape(*tokens, *outputs)
 
 

@@ -13,7 +13,7 @@ from flax import struct
 from r1jax.model.config import ModelConfig, MoE
 from r1jax.model.dispatch import to_experts
 from r1jax.model.experts import dense
-from r1jax.model.layers import SwiGLU, weight
+from r1jax.model.layers import SwiGLU, linear, weight
 
 
 @struct.dataclass
@@ -75,8 +75,11 @@ class MixtureOfExperts(nn.Module):
     moe = self.moe
     init = nn.initializers.normal(self.config.init_std)
     router_DE = self.param('router', init, (x_PGTD.shape[-1], moe.num_experts))
-    logits_PGTE = jnp.matmul(
-      x_PGTD.astype(jnp.float32), router_DE, precision=jax.lax.Precision.HIGHEST
+    logits_PGTE = linear(
+      x_PGTD.astype(jnp.float32),
+      router_DE,
+      axes=('embed', None),
+      precision=jax.lax.Precision.HIGHEST,
     )
     return nn.sigmoid(logits_PGTE) if moe.scores == 'sigmoid' else nn.softmax(logits_PGTE)
 

@@ -155,12 +155,19 @@ def product(
 
 
 def linear(
-  x: jax.Array, matrix: jax.Array, axes: Axes, num_inputs: int, dtype: jax.typing.DTypeLike
+  x: jax.Array,
+  matrix: jax.Array,
+  axes: Axes,
+  num_inputs: int,
+  dtype: jax.typing.DTypeLike,
+  precision: jax.lax.PrecisionLike = None,
 ) -> jax.Array | None:
   """Returns `layers.linear` of few tokens, None if the matrix had better come to them."""
   others = tuple(None if axis in _WIDTHS else axis for axis in axes)
   return product(
-    functools.partial(jnp.tensordot, axes=num_inputs, preferred_element_type=jnp.float32),
+    functools.partial(
+      jnp.tensordot, axes=num_inputs, precision=precision, preferred_element_type=jnp.float32
+    ),
     *(x, matrix),
     axes=axes,
     of_x=others[:num_inputs],
