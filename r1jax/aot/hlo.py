@@ -12,6 +12,8 @@ import functools
 import math
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 COLLECTIVES = (
   'all-gather',
@@ -80,6 +82,27 @@ class _Instruction:
       if depth == 0:
         return re.findall(r'%([\w.\-]+)', self.rest[:end])
     return []
+
+
+class _Place(NamedTuple):
+  """Where a value is: the computation, its name there, and what the parameters of that are."""
+
+  computation: str
+  name: str
+  given: Mapping[int, '_Place'] = MappingProxyType({})
+
+
+def _constant(one: _Instruction) -> int | None:
+  """Returns a whole number, if it is one."""
+  if one.opcode == 'constant' and _WHOLE.match(one.shape):
+    return int(re.findall(r'-?\d+', one.rest)[0])
+  return None
+
+
+def _element(one: _Instruction) -> int | None:
+  """Returns the number of an element of a tuple, if it is one."""
+  found = re.search(r'index=(\d+)', one.rest)
+  return int(found[1]) if one.opcode == 'get-tuple-element' and found else None
 
 
 # Calls of the TPU's runtime that compute nothing.
@@ -217,37 +240,63 @@ class _Program:
     known = re.search(r'known_trip_count[\\":{ n]+(\d+)', one.line)
     if known:
       return int(known[1])
-    match = re.search(r'condition=%?([\w.\-]+)', one.rest)
-    limits = list(self._limits(match[1], {})) if match else []
-    limits = limits or _expected('trips', one)
-    if not limits:
+    named = dict(re.findall(r'\b(condition|body)=%?([\w.\-]+)', one.rest))
+    root = list(self.computations[named['body']].values())[-1]
+    found = []
+    for limit, index in self._limits(named['condition'], {}) if root.opcode == 'tuple' else ():
+      step = self._added(_Place(named['body'], root.operands[index]), index)
+      if step:  # Loops of XLA and of JAX begin with 0.
+        found.append(-(-limit // step))
+    found = found or _expected('trips', one)
+    if not found:
       raise ValueError(f'the loop {one.name!r} does not say how often it runs: {one.line[:300]}')
-    return min(limits)
+    return min(found)
 
-  def _limits(self, name: str, given: Mapping[int, _Instruction]) -> Iterator[int]:
-    """Yields the whole numbers below which a condition wants something.
+  def _limits(self, name: str, given: Mapping[int, '_Place']) -> Iterator[tuple[int, int]]:
+    """Yields the whole numbers below which a condition wants what it is given, and which of that.
 
     Args:
       name: of its computation.
       given: what is passed to that, by number of the parameter.
     """
-    computation = self.computations[name]
-
-    def resolved(operand: str) -> _Instruction | None:
-      found = computation.get(operand)
-      if found is not None and found.opcode == 'parameter':
-        return given.get(int(re.findall(r'\d+', found.rest)[0]))
-      return found
-
-    for one in computation.values():
-      sources = [resolved(operand) for operand in one.operands]
+    for one in self.computations[name].values():
+      operands = [_Place(name, operand, given) for operand in one.operands]
       if one.opcode == 'compare' and 'direction=LT' in one.rest:
-        for source in sources:
-          if source and source.opcode == 'constant' and _WHOLE.match(source.shape):
-            yield int(re.findall(r'-?\d+', source.rest)[0])
+        (left, _), (right, _) = map(self._resolved, operands)
+        limit, index = _constant(right), _element(left)
+        if limit is not None and index is not None:
+          yield limit, index
       for called in _CALLED.findall(one.rest) if one.opcode in ('fusion', 'call') else ():
-        passed = {number: source for number, source in enumerate(sources) if source}
-        yield from self._limits(called, passed)
+        yield from self._limits(called, dict(enumerate(operands)))
+
+  def _added(self, place: '_Place', index: int) -> int | None:
+    """Returns what is added to an element of a loop's tuple; None if it is not that, and more."""
+    one, (computation, _, given) = self._resolved(place)
+    if _element(one) == index:
+      return 0
+    if one.opcode != 'add':
+      return None
+    terms = [_Place(computation, operand, given) for operand in one.operands]
+    for term, other in (terms, terms[::-1]):
+      added, more = self._added(term, index), _constant(self._resolved(other)[0])
+      if added is not None and more is not None:
+        return added + more
+    return None
+
+  def _resolved(self, place: '_Place') -> tuple[_Instruction, '_Place']:
+    """Returns what computes a value, within fusions and behind copies, and where it is."""
+    computation, name, given = place
+    one = self.computations[computation][name]
+    if one.opcode == 'parameter' and given:
+      return self._resolved(given[int(re.findall(r'\d+', one.rest)[0])])
+    operands = [_Place(computation, operand, given) for operand in one.operands]
+    if one.opcode in ('copy', 'bitcast', 'convert'):
+      return self._resolved(operands[0])
+    if one.opcode in ('fusion', 'call'):
+      called = _CALLED.findall(one.rest)[0]
+      root = list(self.computations[called])[-1]
+      return self._resolved(_Place(called, root, dict(enumerate(operands))))
+    return one, place
 
   def _product(self, one: _Instruction, computation: str) -> float:
     shapes = [self._dims(name, computation) for name in one.operands[:2]]

@@ -42,14 +42,15 @@ def test_of_branches_the_dearest_counts():
   assert operations(either, (40, 50), (50, 50)).operations == 2 * 2 * 40 * 50 * 50
 
 
-def test_a_loop_that_ends_when_all_is_done_counts_to_its_limit():
+@pytest.mark.parametrize(('step', 'trips'), [(1, 9), (2, 5)])
+def test_a_loop_that_ends_when_all_is_done_counts_to_its_limit(step, trips):
   def until(x, weight):
     def go_on(carry):
       return (carry[1] < 9) & (jnp.max(carry[0]) < 10)
 
-    return jax.lax.while_loop(go_on, lambda carry: (carry[0] @ weight, carry[1] + 1), (x, 0))
+    return jax.lax.while_loop(go_on, lambda carry: (carry[0] @ weight, carry[1] + step), (x, 0))
 
-  assert operations(until, (40, 50), (50, 50)).operations == 9 * 2 * 40 * 50 * 50
+  assert operations(until, (40, 50), (50, 50)).operations == trips * 2 * 40 * 50 * 50
 
 
 def test_a_loop_without_a_limit_is_an_error():
@@ -76,7 +77,19 @@ TPU = """HloModule m
   %x = bf16[2,511,64]{{2,1,0}} constant({{...}})
   %y = bf16[2,64,896]{{2,1,0}} constant({{...}})
   %fusion.1 = {out}{{2,1,0}} fusion(%x, %y), kind=kOutput, calls=%fused
-  ROOT %t = (s32[]{{:T(128)}}, bf16[8]{{0}}) tuple(%p)
+  %i.1 = s32[]{{:T(128)}} get-tuple-element(%p), index=0
+  %a.1 = bf16[8]{{0}} get-tuple-element(%p), index=1
+  %step = s32[]{{:T(128)}} constant({step})
+  %next = s32[]{{:T(128)}} fusion(%step, %i.1), kind=kLoop, calls=%added
+  ROOT %t = (s32[]{{:T(128)}}, bf16[8]{{0}}) tuple(%next, %a.1)
+}}
+
+%added (param_0.2: s32[], param_1.2: s32[]) -> s32[] {{
+  %param_0.2 = s32[]{{:T(128)}} parameter(0)
+  %param_1.2 = s32[]{{:T(128)}} parameter(1)
+  %none = s32[]{{:T(128)}} constant(0)
+  %same = s32[]{{:T(128)}} add(%none, %param_1.2)
+  ROOT %more = s32[]{{:T(128)}} add(%param_0.2, %same)
 }}
 
 %condition (q: (s32[], bf16[8])) -> pred[] {{
@@ -94,8 +107,17 @@ ENTRY %main (a: bf16[8]) -> (s32[], bf16[8]) {{
 """
 
 
+@pytest.mark.parametrize(('step', 'trips'), [(1, 24), (2, 12), (5, 5)])
+def test_a_loop_that_is_unrolled_runs_as_much_less_often(step, trips):
+  text = TPU.format(
+    out='bf16[2,511,896]', attributes='dim_labels=0bf_0io->0bf, window={size=2}', step=step
+  )
+  assert hlo.cost(text).collectives['all-gather'] == trips
+
+
 def test_a_batched_product_of_a_tpu():
   text = TPU.format(
+    step=1,
     out='bf16[2,511,896]',
     attributes='window={size=2 stride=1 lhs_dilate=2}, dim_labels=0bf_0io->0bf',
   )
@@ -105,7 +127,9 @@ def test_a_batched_product_of_a_tpu():
 
 
 def test_collectives_count_once_a_channel_and_as_often_as_their_loop_runs():
-  text = TPU.format(out='bf16[2,511,896]', attributes='dim_labels=0bf_0io->0bf, window={size=2}')
+  text = TPU.format(
+    out='bf16[2,511,896]', attributes='dim_labels=0bf_0io->0bf, window={size=2}', step=1
+  )
   found = hlo.cost(text)
   assert found.collectives == {'all-gather': 24, 'all-reduce': 1}
   assert found.collective_bytes == {'all-gather': 24 * 2 * 896 * 4864, 'all-reduce': 4 * 10 * 20}
