@@ -24,7 +24,8 @@ HELP = {
   'shrink batch': 'fewer rl.settings.prompts_per_step, or rl.sampling.group_size',
   'decode': 'fewer rl.settings.prompts_per_step, or shorter rl.sampling.max_completion_tokens',
   'score': 'more rl.settings.num_microbatches, or fewer rl.settings.chunk_tokens',
-  'gradient': "more rl.settings.num_microbatches, model.remat 'full', rl.settings.chunk_tokens",
+  'gradient': "more rl.settings.num_microbatches, model.remat 'full', fewer "
+  'rl.settings.chunk_tokens, more devices along mesh.context, or rl.lora',
   'update': 'more devices along mesh.fsdp, or rl.lora',
 }
 
@@ -116,7 +117,9 @@ def yielded(stats: Any, platform: str) -> dict[str, int]:
 def _shortage(error: str) -> str:
   """Returns what the compiler says of the memory that is lacking."""
   found = re.search(r'Used [^.]*\.\d+\w+ of [^.]*\.\d+\w+ \w+\.[^.]*\.\d+\w+', error)
-  return found[0] if found else error.splitlines()[0]
+  if found:
+    return found[0]
+  return error.splitlines()[0].removeprefix('RESOURCE_EXHAUSTED: ').rstrip('.')
 
 
 def model_operations(config: ModelConfig, work: programs.Work) -> float:
@@ -197,7 +200,9 @@ def notes(found: list[Compiled], *, memory_bytes: int | None) -> list[str]:
       fit, why = False, one.fault or f'{over / GIB:.2f} GiB too many'
       if one.beside_bytes:
         why += f'; {one.beside_bytes / GIB:.2f} GiB of the run lie beside it'
-      lines.append(f'{one.name} does not fit: {why}. Try {HELP[one.name]}.')
+      # Of a single microbatch, the update has the gradient in it.
+      program = 'gradient' if one.name == 'update' and one.model_operations else one.name
+      lines.append(f'{one.name} does not fit: {why}. Try {HELP[program]}.')
     if one.cost is not None and one.cost.opaque:
       names = ', '.join(f'{name} ({count})' for name, count in one.cost.opaque.items())
       lines.append(f'{one.name}: operations of these calls are not counted: {names}.')

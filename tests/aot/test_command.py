@@ -264,12 +264,31 @@ def test_what_does_not_fit_is_said_with_what_would_help():
   assert report.notes([big], memory_bytes=None) == []
 
 
+def test_of_one_microbatch_the_update_is_helped_as_its_gradient():
+  for operations, help in (
+    (None, 'more devices along mesh.fsdp'),
+    (1e9, 'more rl.settings.num_mi'),
+  ):
+    one = report.Compiled('update', {}, None, operations, 1.0, 'Used 20.5G of 15.7G hbm')
+    (line,) = report.notes([one], memory_bytes=16 << 30)
+    assert line.startswith(f'update does not fit: Used 20.5G of 15.7G hbm. Try {help}')
+
+
 @pytest.mark.parametrize(
-  'error',
+  ('error', 'words'),
   [
-    'RESOURCE_EXHAUSTED: Ran out of memory in memory space hbm. Used 20.50G of 15.75G hbm. '
-    'Exceeded hbm capacity by 4.75G.\n\nTotal hbm usage',
+    (
+      'RESOURCE_EXHAUSTED: Ran out of memory in memory space hbm. Used 20.50G of 15.75G hbm. '
+      'Exceeded hbm capacity by 4.75G.\n\nTotal hbm usage',
+      'Used 20.50G of 15.75G hbm. Exceeded hbm capacity by 4.75G',
+    ),
+    (
+      'RESOURCE_EXHAUSTED: Ran out of memory on HBM, the total memory required for HLO temporaries '
+      '(37.94G) exceeds available HBM (31.25G).',
+      'Ran out of memory on HBM, the total memory required for HLO temporaries (37.94G) exceeds '
+      'available HBM (31.25G)',
+    ),
   ],
 )
-def test_the_compilers_words_on_memory_are_found(error):
-  assert report._shortage(error) == 'Used 20.50G of 15.75G hbm. Exceeded hbm capacity by 4.75G'
+def test_the_compilers_words_on_memory_are_found(error, words):
+  assert report._shortage(error) == words
