@@ -274,7 +274,7 @@ def test_on_eight_devices():
   )
   assert run.returncode == 0, run.stdout + run.stderr
   split_experts = sum(MESHES[mesh][0].expert > 1 for _, mesh in CASES)
-  expected = len(FAMILY_CASES) + 3 * len(CASES) + split_experts + 5
+  expected = len(FAMILY_CASES) + 3 * len(CASES) + split_experts + 7
   assert f'{expected} passed' in run.stdout, run.stdout
 
 
@@ -455,6 +455,30 @@ def test_an_update_on_a_mesh_equals_one_device_and_is_split(on_mesh):
   state, _ = step(state, [batch])
   assert state.updates == 2
   assert step.whole._cache_size() == 1
+
+
+def test_answers_of_any_length_on_a_mesh_are_split_by_their_tokens(on_mesh):
+  """One of an odd length takes the work of one that is a token longer, and scores as ever."""
+  config, mesh, group = on_mesh
+  if group % mesh.shape['context'] == 0:
+    pytest.skip('whole answers are split')
+  batch = host_batch(config, group)
+  program = jax.jit(functools.partial(score, Transformer(config), temperature=1.0, chunk_tokens=16))
+
+  def scored(tokens, mesh):
+    cut = rl_batch.placed(rl_batch.narrowed(batch, tokens), mesh)
+    length_PG = jnp.minimum(cut.length_PG, tokens)
+    params = sharding.place_parameters(host_params(config), mesh)
+    given = (params, cut.prompts, cut.tokens_PGT, length_PG)
+    compiled = program.lower(*given, experts=cut.experts).compile()
+    return compiled(*given, experts=cut.experts), hlo.cost(compiled.as_text()).operations
+
+  (odd, operations), (_, of_even) = scored(T - 1, mesh), scored(T, mesh)
+  assert operations == of_even
+  with one_device():
+    expected, _ = scored(T - 1, None)
+  assert odd.hidden_PGTD.shape == expected.hidden_PGTD.shape
+  assert_close(jax.device_get(odd), jax.device_get(expected))
 
 
 def test_attention_in_blocks_on_a_mesh_equals_the_plain_on_one_device(on_mesh, monkeypatch):

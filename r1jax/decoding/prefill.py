@@ -44,10 +44,10 @@ def encode_prompts(
   # A mesh splits tokens that divide alone, and would else read all of them on every device.
   size = num_tokens + -num_tokens % token_parts(1)
   mask_P1S = jnp.arange(size) < length_P[:, None, None]
-  tokens_P1S = _padded(tokens_P1S, 2, size)
+  tokens_P1S = padded(tokens_P1S, 2, size)
   chosen = None
   if experts is not None:
-    chosen = _padded(experts.prefix_NPSQ[:, :, None].astype(jnp.int32), 3, size)
+    chosen = padded(experts.prefix_NPSQ[:, :, None].astype(jnp.int32), 3, size)
   encode = functools.partial(call, model, params, 'encode')
   if chunk_tokens is None or chunk_tokens >= size:
     out = encode(tokens_P1S, mask_PGT=mask_P1S, chosen_NPGTQ=chosen)
@@ -58,7 +58,7 @@ def encode_prompts(
     def split(array: jax.Array, axis: int) -> jax.Array:
       """Returns the array in chunks of tokens, which become its first axis."""
       shape = (*array.shape[:axis], -1, chunk_tokens, *array.shape[axis + 1 :])
-      return jnp.moveaxis(_padded(array, axis, whole).reshape(shape), axis, 0)
+      return jnp.moveaxis(padded(array, axis, whole).reshape(shape), axis, 0)
 
     chunks: dict[str, Any] = {'tokens_PGT': split(tokens_P1S, 2), 'mask_PGT': split(mask_P1S, 2)}
     chunks['chosen_NPGTQ'] = None if chosen is None else split(chosen, 3)
@@ -69,7 +69,7 @@ def encode_prompts(
   return prefix, routing
 
 
-def _padded(array: jax.Array, axis: int, size: int) -> jax.Array:
+def padded(array: jax.Array, axis: int, size: int) -> jax.Array:
   """Returns the array with so many entries along an axis, zeros behind those that it has."""
   padding = [(0, 0)] * array.ndim
   padding[axis] = (0, size - array.shape[axis])

@@ -1,12 +1,13 @@
 """Log-probabilities of given completions: one pass over the suffix of every sample."""
 
+import dataclasses
 import functools
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
-from r1jax.decoding.prefill import encode_prompts, last_prompt_token
+from r1jax.decoding.prefill import encode_prompts, last_prompt_token, padded
 from r1jax.decoding.sampling import log_probabilities
 from r1jax.model.moe import Routing
 from r1jax.model.transformer import Transformer, call
@@ -73,27 +74,36 @@ def score(
     raise ValueError(f'chunk_tokens is {chunk_tokens}; it must be at least 1, or None')
   prefix, prefix_routing = encode_prompts(model, params, prompts, experts)
   P, G, T = tokens_PGT.shape
+  # A mesh splits tokens that divide alone, and would else read all of them on every device.
+  size = T + -T % token_parts(G)
+  tokens_PGT = padded(tokens_PGT, 2, size)
   first_PG1 = jnp.broadcast_to(last_prompt_token(prompts)[:, None, None], (P, G, 1))
-  mask_PGT = length_mask(length_PG, T)
+  mask_PGT = length_mask(length_PG, size)
+  chosen = None
+  if experts is not None:
+    chosen = padded(experts.suffix_NPGTQ.astype(jnp.int32), 3, size)
   out = call(
     model,
     params,
     'encode',
     jnp.concatenate([first_PG1, tokens_PGT[:, :, :-1]], axis=-1),
     prefix=prefix,
-    chosen_NPGTQ=None if experts is None else experts.suffix_NPGTQ.astype(jnp.int32),
+    chosen_NPGTQ=chosen,
     mask_PGT=mask_PGT,
   )
   unembed = functools.partial(call, model, params, 'unembed')
   logp_PGT, entropy_PGT = token_logp(
     unembed, out.hidden_PGTD, tokens_PGT, temperature=temperature, chunk_tokens=chunk_tokens
   )
+  routing = out.routing
+  if routing is not None:
+    routing = dataclasses.replace(routing, chosen_PGTQ=routing.chosen_PGTQ[:, :, :, :T])
   return Scores(
-    jnp.where(mask_PGT, logp_PGT, 0.0),
-    jnp.where(mask_PGT, entropy_PGT, 0.0),
-    out.hidden_PGTD,
+    jnp.where(mask_PGT, logp_PGT, 0.0)[..., :T],
+    jnp.where(mask_PGT, entropy_PGT, 0.0)[..., :T],
+    out.hidden_PGTD[:, :, :T],
     prefix_routing,
-    out.routing,
+    routing,
   )
 
 
