@@ -22,6 +22,7 @@ COLLECTIVES = (
   'all-to-all',
   'ragged-all-to-all',
   'collective-permute',
+  'collective-broadcast',
 )
 _BYTES = {'pred': 1, 's4': 0.5, 'u4': 0.5, 'bf16': 2}
 
@@ -82,6 +83,10 @@ class _Instruction:
       if depth == 0:
         return re.findall(r'%([\w.\-]+)', self.rest[:end])
     return []
+
+
+# Of a product, as XLA writes it, and as it does for cuBLAS.
+_CONTRACTED = re.compile(r'lhs_contracting_dim(?:s=\{|ensions":\[)([\d,"]*)')
 
 
 class _Place(NamedTuple):
@@ -157,11 +162,13 @@ class _Program:
     if one.opcode in ('dot', 'convolution'):
       self.operations += times * self._product(one, computation)
     elif one.opcode == 'while':
-      self._run_called(one, times * self._trips(one))
+      self._run_called(one, times * self._trips(one, computation))
     elif one.opcode in ('fusion', 'call', 'async-start', 'map', 'custom-call'):
       self._run_called(one, times)
       target = re.search(r'custom_call_target="([^"]*)"', one.line)
-      if target and _RAGGED.search(one.line):
+      if target and target[1].startswith('__cublas$'):  # Of a GPU.
+        self.operations += times * self._product(one, computation)
+      elif target and _RAGGED.search(one.line):
         self.operations += times * _ragged_product(one)
       elif target and (kernel := _SPLASH.search(one.name)):
         self.operations += times * _splash(one, kernel[1])
@@ -186,7 +193,7 @@ class _Program:
           self._run_instruction(inner, name, times)
 
   def _run_dearest(self, names: list[str], times: int) -> None:
-    """Adds the branch with most operations; which is taken depends on data."""
+    """Adds the branch with most operations, or bytes; which is taken depends on data."""
     costs = []
     for name in names:
       trial = object.__new__(_Program)
@@ -199,7 +206,7 @@ class _Program:
       trial.run(name, times)
       costs.append(trial)
     if costs:
-      dearest = max(costs, key=lambda trial: trial.operations)
+      dearest = max(costs, key=lambda trial: (trial.operations, sum(trial.bytes.values())))
       self.operations += dearest.operations
       for kind in ('bytes', 'counts', 'opaque'):
         for key, value in getattr(dearest, kind).items():
@@ -216,13 +223,13 @@ class _Program:
   def _collect(self, one: _Instruction, computation: str, times: int, seen: set[str]) -> None:
     """Adds a collective; its parts, which a TPU overlaps with other work, share a channel.
 
-    Those of `shard_map` all have the same channel, and are what they are.
+    Those of `shard_map`, and permutations, may all have the same channel, and are what they are.
     """
     kind, shape = one.opcode.removesuffix('-start'), one.shape
     if kind not in COLLECTIVES:
       return
     channel = re.search(r'channel_id=(\d+)', one.rest)
-    shared = channel is not None and '/shard_map/' not in one.line
+    shared = channel is not None and '/shard_map/' not in one.line and 'permute' not in kind
     key = f'{kind}/{channel[1] if channel and shared else one.name}'
     if key in seen:
       return
@@ -230,13 +237,12 @@ class _Program:
     if kind == 'all-reduce' and computation.startswith('all-reduce-scatter'):
       # How a TPU writes a reduce-scatter: as a sum of which it keeps a slice.
       kind, shape = 'reduce-scatter', list(self.computations[computation].values())[-1].shape
-    sizes = [_size(dtype, dims) for dtype, dims in _SHAPE.findall(shape)]
+    if one.opcode.endswith('-start') and kind != 'all-reduce':
+      shape = _elements(shape)[1]  # What is started yields its operands first, and then its result.
     self.counts[kind] += times
-    # What is started yields its operands too, but for an all-reduce.
-    begun = one.opcode.endswith('-start') and kind != 'all-reduce'
-    self.bytes[kind] += times * (max(sizes) if begun else sum(sizes))
+    self.bytes[kind] += times * sum(_size(dtype, dims) for dtype, dims in _SHAPE.findall(shape))
 
-  def _trips(self, one: _Instruction) -> int:
+  def _trips(self, one: _Instruction, computation: str) -> int:
     known = re.search(r'known_trip_count[\\":{ n]+(\d+)', one.line)
     if known:
       return int(known[1])
@@ -245,12 +251,20 @@ class _Program:
     found = []
     for limit, index in self._limits(named['condition'], {}) if root.opcode == 'tuple' else ():
       step = self._added(_Place(named['body'], root.operands[index]), index)
-      if step:  # Loops of XLA and of JAX begin with 0.
-        found.append(-(-limit // step))
+      if step:
+        trips = -(-(limit - self._start(one, computation, index)) // step)
+        found.append(max(trips, 0))
     found = found or _expected('trips', one)
     if not found:
       raise ValueError(f'the loop {one.name!r} does not say how often it runs: {one.line[:300]}')
     return min(found)
+
+  def _start(self, one: _Instruction, computation: str, index: int) -> int:
+    """Returns with what an element of a loop's tuple begins; 0 if that is not told."""
+    given = self.computations[computation].get(one.operands[0])
+    if given is None or given.opcode != 'tuple':
+      return 0
+    return _constant(self._resolved(_Place(computation, given.operands[index]))[0]) or 0
 
   def _limits(self, name: str, given: Mapping[int, '_Place']) -> Iterator[tuple[int, int]]:
     """Yields the whole numbers below which a condition wants what it is given, and which of that.
@@ -261,11 +275,12 @@ class _Program:
     """
     for one in self.computations[name].values():
       operands = [_Place(name, operand, given) for operand in one.operands]
-      if one.opcode == 'compare' and 'direction=LT' in one.rest:
+      direction = re.search(r'direction=L([TE])', one.rest)
+      if one.opcode == 'compare' and direction:
         (left, _), (right, _) = map(self._resolved, operands)
         limit, index = _constant(right), _element(left)
         if limit is not None and index is not None:
-          yield limit, index
+          yield limit + (direction[1] == 'E'), index
       for called in _CALLED.findall(one.rest) if one.opcode in ('fusion', 'call') else ():
         yield from self._limits(called, dict(enumerate(operands)))
 
@@ -301,11 +316,11 @@ class _Program:
   def _product(self, one: _Instruction, computation: str) -> float:
     shapes = [self._dims(name, computation) for name in one.operands[:2]]
     out = [int(size) for size in _SHAPE.findall(one.shape)[0][1].split(',') if size]
-    if one.opcode == 'dot':
-      contracted = re.search(r'lhs_contracting_dims=\{([\d,]*)\}', one.rest)
-      sizes = [shapes[0][int(i)] for i in contracted[1].split(',') if i] if contracted else []
-      return 2.0 * math.prod(out) * math.prod(sizes)
-    return _convolution(one.rest, shapes[0], shapes[1], out)
+    if one.opcode == 'convolution':
+      return _convolution(one.rest, shapes[0], shapes[1], out)
+    contracted = _CONTRACTED.search(one.line)
+    axes = re.findall(r'\d+', contracted[1]) if contracted else []
+    return 2.0 * math.prod(out) * math.prod(shapes[0][int(axis)] for axis in axes)
 
   def _dims(self, name: str, computation: str) -> list[int]:
     shape = self.computations[computation][name].shape
@@ -356,6 +371,18 @@ def _expected(kind: str, one: _Instruction) -> list[int]:
 def _without_layouts(text: str) -> str:
   """Returns an instruction without the layouts of its shapes, in which brackets stand too."""
   return re.sub(r'(\])\{[^{}]*\}', r'\1', text)
+
+
+def _elements(shape: str) -> list[str]:
+  """Returns the elements of a tuple's shape, which may be tuples themselves."""
+  found, depth, inner = [''], 0, shape.strip()[1:-1]
+  for letter in inner:
+    depth += (letter in '([{') - (letter in ')]}')
+    if letter == ',' and not depth:
+      found.append('')
+    else:
+      found[-1] += letter
+  return found
 
 
 def _size(dtype: str, dims: str) -> float:

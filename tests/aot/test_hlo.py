@@ -42,13 +42,26 @@ def test_of_branches_the_dearest_counts():
   assert operations(either, (40, 50), (50, 50)).operations == 2 * 2 * 40 * 50 * 50
 
 
-@pytest.mark.parametrize(('step', 'trips'), [(1, 9), (2, 5)])
-def test_a_loop_that_ends_when_all_is_done_counts_to_its_limit(step, trips):
+@pytest.mark.parametrize(
+  ('first', 'below', 'step', 'trips'),
+  [
+    (0, lambda i: i < 9, 1, 9),
+    (0, lambda i: i < 9, 2, 5),
+    (3, lambda i: i < 9, 1, 6),
+    (0, lambda i: i <= 9, 1, 10),
+  ],
+)
+def test_a_loop_that_ends_when_all_is_done_counts_to_its_limit(first, below, step, trips):
+  """Whatever else is compared with numbers in its condition."""
+
   def until(x, weight):
     def go_on(carry):
-      return (carry[1] < 9) & (jnp.max(carry[0]) < 10)
+      return below(carry[1]) & (jnp.max(carry[0]) < 10) & (jnp.sum(carry[0] > 5) < 3)
 
-    return jax.lax.while_loop(go_on, lambda carry: (carry[0] @ weight, carry[1] + step), (x, 0))
+    def body(carry):
+      return carry[0] @ weight, carry[1] + step
+
+    return jax.lax.while_loop(go_on, body, (x, first))
 
   assert operations(until, (40, 50), (50, 50)).operations == trips * 2 * 40 * 50 * 50
 
@@ -133,6 +146,84 @@ def test_collectives_count_once_a_channel_and_as_often_as_their_loop_runs():
   found = hlo.cost(text)
   assert found.collectives == {'all-gather': 24, 'all-reduce': 1}
   assert found.collective_bytes == {'all-gather': 24 * 2 * 896 * 4864, 'all-reduce': 4 * 10 * 20}
+
+
+def test_of_branches_that_multiply_alike_the_one_that_sends_most_counts():
+  text = """HloModule m
+
+%quiet (a: bf16[20,20]) -> bf16[80,20] {
+  %a = bf16[20,20]{1,0} parameter(0)
+  ROOT %b = bf16[80,20]{1,0} pad(%a)
+}
+
+%loud (c: bf16[20,20]) -> bf16[80,20] {
+  %c = bf16[20,20]{1,0} parameter(0)
+  ROOT %d = bf16[80,20]{1,0} all-gather(%c), channel_id=1
+}
+
+ENTRY %main (p: pred[], x: bf16[20,20]) -> bf16[80,20] {
+  %p = pred[] parameter(0)
+  %x = bf16[20,20]{1,0} parameter(1)
+  ROOT %y = bf16[80,20]{1,0} conditional(%p, %x, %x), branch_computations={%quiet, %loud}
+}
+"""
+  assert hlo.cost(text).collectives == {'all-gather': 1}
+
+
+@pytest.mark.parametrize(
+  ('instruction', 'kind', 'size'),
+  [
+    ('(f32[128]{0}, f32[16]{0}) reduce-scatter-start(%x)', 'reduce-scatter', 64),
+    (
+      '((f32[8]{0}, f32[4]{0}), (f32[64]{0}, f32[32]{0})) all-gather-start(%x, %x)',
+      'all-gather',
+      384,
+    ),
+    (
+      '(bf16[8]{0}, bf16[8]{0}, u32[]{:S(2)}) collective-permute-start(%x)',
+      'collective-permute',
+      16,
+    ),
+    ('(f32[8]{0}, f32[4]{0}) all-reduce-start(%x, %x)', 'all-reduce', 48),
+    ('f32[8]{0} collective-broadcast(%x)', 'collective-broadcast', 32),
+  ],
+)
+def test_of_what_is_started_the_result_counts(instruction, kind, size):
+  text = f"""HloModule m
+
+ENTRY %main (x: f32[8]) -> f32[8] {{
+  %x = f32[8]{{0}} parameter(0)
+  %y = {instruction}, channel_id=1
+  ROOT %z = f32[8]{{0}} copy(%x)
+}}
+"""
+  assert hlo.cost(text).collective_bytes == {kind: size}
+
+
+def test_permutations_count_each():
+  text = """HloModule m
+
+ENTRY %main (x: f32[8]) -> f32[8] {
+  %x = f32[8]{0} parameter(0)
+  %y = f32[8]{0} collective-permute(%x), channel_id=1, source_target_pairs={{0,1}}
+  ROOT %z = f32[8]{0} collective-permute(%y), channel_id=1, source_target_pairs={{1,0}}
+}
+"""
+  assert hlo.cost(text).collectives == {'collective-permute': 2}
+
+
+def test_products_of_a_gpu():
+  text = """HloModule m
+
+ENTRY %main (x: bf16[3,40,50], y: bf16[3,50,60]) -> bf16[3,40,60] {
+  %x = bf16[3,40,50]{2,1,0} parameter(0)
+  %y = bf16[3,50,60]{2,1,0} parameter(1)
+  %both = (bf16[3,40,60]{2,1,0}, s8[4096]{0}) custom-call(%x, %y), custom_call_target="__cublas$gemm", backend_config={"gemm_backend_config":{"alpha_real":1,"dot_dimension_numbers":{"lhs_contracting_dimensions":["2"],"rhs_contracting_dimensions":["1"],"lhs_batch_dimensions":["0"],"rhs_batch_dimensions":["0"]}}}
+  ROOT %z = bf16[3,40,60]{2,1,0} get-tuple-element(%both), index=0
+}
+"""  # noqa: E501
+  found = hlo.cost(text)
+  assert found.operations == 2 * 3 * 40 * 60 * 50 and found.opaque == {}
 
 
 def test_collectives_of_a_shard_map_share_a_channel_and_count_each():
