@@ -8,7 +8,10 @@ the first process alone. In a run of one process everything here is trivial.
 
 import dataclasses
 import pickle
-from collections.abc import Callable, Sequence
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
@@ -23,6 +26,8 @@ _FIRST_BYTES = 1024
 _HEAD = 8
 # So long does a process that ends early wait for the others, which then end too.
 _SHUTDOWN_SECONDS = 30
+# So long may it take until a process sees what another has written.
+_SHARED_SECONDS = 60
 
 
 class OtherProcessError(RuntimeError):
@@ -54,11 +59,13 @@ def connect(coordinator: str | None, num_processes: int | None, process_id: int 
     _initialize()
     return
   host, _, port = coordinator.rpartition(':')
-  if not host or not port.isdecimal():
+  if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
     raise ValueError(f"--coordinator is {coordinator!r}; it must be HOST:PORT, or 'auto'")
   if num_processes is None or process_id is None:
     missing = ' and '.join(name for name, value in given.items() if value is None)
     raise ValueError(f'--coordinator={coordinator} needs {missing} too')
+  if num_processes < 1:
+    raise ValueError(f'--num_processes is {num_processes}; it must be at least 1')
   if not 0 <= process_id < num_processes:
     raise ValueError(
       f'--process_id is {process_id}; with --num_processes={num_processes} it must be from 0 to '
@@ -172,11 +179,51 @@ def _raise_first(faults: Sequence[str | None]) -> None:
 def check_same(what: str, value: Any) -> None:
   """Raises ValueError in all processes unless all have the same value."""
   found = gather(value)
-  differing = [process for process, other in enumerate(found) if other != found[0]]
-  if differing:
+  for process, other in enumerate(found):
+    told = [
+      f'{path + ": " if path else ""}{one!r} in process 0, {another!r} in process {process}'
+      for path, one, another in differences(found[0], other)
+    ]
+    if told:
+      raise ValueError(
+        f'{what} differs between processes: {"; ".join(told)}; start all from the same'
+      )
+
+
+def differences(one: Any, other: Any, path: str = '') -> Iterator[tuple[str, Any, Any]]:
+  """Yields what differs between two values: its path within nested dicts, and both."""
+  if isinstance(one, dict) and isinstance(other, dict):
+    for name in sorted(one.keys() | other.keys()):
+      below = f'{path}.{name}' if path else name
+      yield from differences(one.get(name), other.get(name), below)
+  elif one != other:
+    yield path, one, other
+
+
+def check_shared(folder: Path) -> None:
+  """Raises ValueError in all processes unless a folder that is there is one and the same in all.
+
+  What one process writes may take a while to show in another (NFS): so it is waited for.
+  """
+  if is_alone():
+    return
+  sign = folder / first(lambda: f'.seen_by_all-{uuid.uuid4().hex}')
+  first(sign.touch)
+
+  def look() -> bool:
+    end = time.monotonic() + _SHARED_SECONDS
+    while not (seen := sign.exists()) and time.monotonic() < end:
+      time.sleep(0.1)
+    return seen
+
+  seen = everyone(look)
+  first(sign.unlink)
+  if not all(seen):
+    processes = [str(process) for process, found in enumerate(seen) if not found]
     raise ValueError(
-      f'{what} differs between processes: {found[0]!r} in process 0, '
-      f'{found[differing[0]]!r} in process {differing[0]}; start all from the same'
+      f'{folder} is not the same folder in process {", ".join(processes)} as in process 0: what '
+      f'was written in it did not show there within {_SHARED_SECONDS} s. Choose a folder on a file '
+      'system that all hosts mount'
     )
 
 

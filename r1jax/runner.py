@@ -77,6 +77,7 @@ def run(config: ml_collections.ConfigDict, workdir: str | Path) -> dict[str, Any
         # What is wrong with config, data or model has shown by now: a folder is not claimed for it.
         if not claimed:
           hosts.first(functools.partial(_claim, workdir, config, held))
+          hosts.check_shared(workdir)
           claimed = True
         _train(name, stage, policy, folder, stop, plan.export_dtype)
         del policy, stage  # Or what was adapted would be there beside the next stage's model.
@@ -144,7 +145,7 @@ def _refuse_another(workdir: Path, config: ml_collections.ConfigDict) -> None:
   if not path.exists():
     return
   written = records.read_object(path, 'choose another --workdir', needs='config')['config']
-  if differing := _differences(written, _resolved(config)):
+  if differing := _differences(written, _resolved(config), 'config'):
     raise ValueError(
       f'{workdir} was written by another config; choose another --workdir, or remove it. '
       f'Differing fields: {"; ".join(differing)}'
@@ -173,14 +174,9 @@ def _resolved(config: ml_collections.ConfigDict) -> dict[str, Any]:
   return json.loads(json.dumps(config.to_dict()))
 
 
-def _differences(old: Any, new: Any, path: str = 'config') -> list[str]:
-  if isinstance(old, dict) and isinstance(new, dict):
-    return [
-      line
-      for name in sorted(old.keys() | new.keys())
-      for line in _differences(old.get(name), new.get(name), f'{path}.{name}')
-    ]
-  return [] if old == new else [f'{path}: {old!r} there, {new!r} now']
+def _differences(old: Any, new: Any, path: str) -> list[str]:
+  found = hosts.differences(old, new, path)
+  return [f'{path}: {one!r} there, {another!r} now' for path, one, another in found]
 
 
 def versions() -> dict[str, str]:

@@ -13,13 +13,22 @@
 
 set -euo pipefail
 
+export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK  # Since 22.05 srun has no other way to know.
+
 CONFIG=${CONFIG:-configs/zero.py}
 WORKDIR=${WORKDIR:-$SLURM_SUBMIT_DIR/runs/$SLURM_JOB_NAME}
 
+status=0
 srun --kill-on-bad-exit=1 python -m r1jax.main \
   --config="$CONFIG" \
   --workdir="$WORKDIR" \
   --coordinator=auto \
   --config.mesh.fsdp=8 \
   --config.rl.settings.prompts_per_step=64 \
-  "$@"
+  "$@" || status=$?
+
+# The time was up, and the step in hand is saved: the same job goes on from there.
+if ((status == 143)); then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$status"

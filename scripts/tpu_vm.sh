@@ -12,7 +12,11 @@ CONFIG=${CONFIG:-configs/zero.py}
 CODE=${CODE:-/mnt/shared/r1jax}       # A checkout, on a file system that all hosts mount.
 WORKDIR=${WORKDIR:-/mnt/shared/runs/r1_zero}
 
+FLAGS=''
+if (($#)); then
+  FLAGS=$(printf ' %q' "$@")
+fi
 COMMAND="cd '$CODE' && python3 -m r1jax.main --config='$CONFIG' --workdir='$WORKDIR' \
-  --coordinator=auto $(printf '%q ' "$@")"
+  --coordinator=auto$FLAGS"
 
 gcloud compute tpus tpu-vm ssh "$NAME" --zone="$ZONE" --worker=all --command="$COMMAND"

@@ -52,6 +52,8 @@ def test_divisions_by_hand():
     (('auto', None, 1), r'auto finds out by itself; leave out --process_id=1'),
     (('localhost', 2, 0), r"--coordinator is 'localhost'; it must be HOST:PORT, or 'auto'"),
     (('a:1', None, None), r'a:1 needs --num_processes and --process_id too'),
+    (('a:99999', 2, 0), r"--coordinator is 'a:99999'; it must be HOST:PORT"),
+    (('a:1', 0, 0), r'--num_processes is 0; it must be at least 1'),
     (('a:1', 2, 2), r'--process_id is 2; with --num_processes=2 it must be from 0 to 1'),
   ],
 )
@@ -73,6 +75,19 @@ def agree():
   hosts.check_same('this', 'same')
   with pytest.raises(ValueError, match='that differs between processes: 0 in process 0, 1 in proc'):
     hosts.check_same('that', me)
+  with pytest.raises(ValueError, match=r'it differs between processes: b\.c: 0 in process 0, 1 in'):
+    hosts.check_same('it', {'a': 'same', 'b': {'c': me, 'd': 'same'}})
+
+
+def share(folder):
+  """Two folders, each of which one process alone sees, are not one."""
+  hosts.check_shared(folder)
+  hosts._SHARED_SECONDS = 0.3
+  own = folder / str(jax.process_index())
+  own.mkdir()
+  with pytest.raises(ValueError, match='is not the same folder in process 1 as in process 0'):
+    hosts.check_shared(own)
+  hosts.everyone(lambda: os.listdir(own) == [] or pytest.fail('something is left'))
 
 
 def fail():
@@ -123,10 +138,11 @@ def cross(**shape):
   assert sorted(read) == list(range(8))
 
 
-def main(address, number):
+def main(address, number, folder):
   hosts.connect(address, 2, int(number))
   assert (jax.process_count(), jax.device_count()) == (2, 4)
   agree()
+  share(Path(folder))
   fail()
   stop()
   cross(data=2, fsdp=2)
@@ -134,7 +150,7 @@ def main(address, number):
   print('done')
 
 
-def test_two_processes_agree():
+def test_two_processes_agree(tmp_path):
   with socket.socket() as found:
     found.bind(('localhost', 0))
     address = f'localhost:{found.getsockname()[1]}'
@@ -144,7 +160,7 @@ def test_two_processes_agree():
   }
   processes = [
     subprocess.Popen(
-      [sys.executable, __file__, address, str(number)],
+      [sys.executable, __file__, address, str(number), str(tmp_path)],
       env=environment,
       stdout=subprocess.PIPE,
       stderr=subprocess.PIPE,

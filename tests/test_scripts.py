@@ -1,6 +1,8 @@
 """Scripts for clusters can be read by what runs them, and name flags and fields that there are."""
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -50,6 +52,48 @@ def test_shells_can_read_them(path):
   found = subprocess.run([bash, '-n', path], capture_output=True, text=True)
   assert found.returncode == 0, found.stderr
   assert path.stat().st_mode & 0o111, 'it can be run'
+
+
+def started(tmp_path, script, *arguments, exits=0, **environment):
+  """Runs a script where its commands write down how they are called, a line an argument."""
+  bash = shutil.which('bash')
+  if bash is None:
+    pytest.skip('there is no bash')
+  for name in ('gcloud', 'srun', 'scontrol'):
+    (tmp_path / name).write_text(
+      f'#!{bash}\n'
+      f'printf "%s\\n" "$@" "cpus ${{SRUN_CPUS_PER_TASK:-}}" > "{tmp_path}/{name}.txt"\n'
+      f'exit {exits if name == "srun" else 0}\n'
+    )
+    (tmp_path / name).chmod(0o755)
+  run = subprocess.run(
+    [bash, ROOT / 'scripts' / script, *arguments],
+    env=os.environ | {'PATH': f'{tmp_path}:{os.environ["PATH"]}'} | environment,
+    capture_output=True,
+    text=True,
+  )
+  found = {path.stem: path.read_text().splitlines() for path in tmp_path.glob('*.txt')}
+  return run.returncode, found
+
+
+@pytest.mark.parametrize('given', [(), ('--config.seed=1', '--config.name=a b')])
+def test_a_slice_is_told_the_flags_and_nothing_else(tmp_path, given):
+  code, called = started(tmp_path, 'tpu_vm.sh', 'mine', 'zone', *given)
+  assert code == 0
+  (command,) = [line for line in called['gcloud'] if line.startswith('--command=')]
+  read = shlex.split(command.removeprefix('--command='))
+  assert read[read.index('--coordinator=auto') + 1 :] == list(given)
+
+
+@pytest.mark.parametrize(('exits', 'again'), [(0, False), (1, False), (143, True)])
+def test_a_job_whose_time_is_up_goes_back_to_the_queue(tmp_path, exits, again):
+  job = dict(
+    SLURM_CPUS_PER_TASK='12', SLURM_SUBMIT_DIR='/mine', SLURM_JOB_NAME='r1', SLURM_JOB_ID='7'
+  )
+  code, called = started(tmp_path, 'slurm.sh', '--config.seed=1', exits=exits, **job)
+  assert code == exits
+  assert called['srun'][-2:] == ['--config.seed=1', 'cpus 12']
+  assert called.get('scontrol', [])[:2] == (['requeue', '7'] if again else [])
 
 
 def test_kubernetes_can_read_it():

@@ -39,8 +39,14 @@ def compile_recipe(argv: list[str]) -> None:
       memory_bytes, devices = None, jax.devices()
     for stage in recipe.read(_CONFIG.value, devices):
       found = []
-      programs = (one for one in stage.programs if one.name in (_PROGRAMS.value or [one.name]))
-      for one in report.compile_all(programs, stage.config, stage.mesh):
+      programs = list(stage.programs)
+      names = [one.name for one in programs]
+      chosen = [one for one in programs if one.name in (_PROGRAMS.value or names)]
+      # Some programs are there with some settings alone.
+      if not chosen or set(_PROGRAMS.value) - report.HELP.keys():
+        asked = ','.join(_PROGRAMS.value)
+        raise ValueError(f'--programs={asked}; those of {stage.name} are {", ".join(names)}')
+      for one in report.compile_all(iter(chosen), stage.config, stage.mesh):
         # A large program takes minutes.
         print(f'{stage.name}: compiled {one.name} in {one.seconds:.0f} s', file=sys.stderr)
         found.append(one)

@@ -216,11 +216,18 @@ def _in_chunks(layout: _Layout, compute: Callable, sums: Any, tokens: tuple[jax.
   flat = tuple(map(_flat, tokens))
   number = flat[0].shape[0]
   most = max(GROUP_TOKENS // math.prod(map(jax.lax.axis_size, layout.met)), 1)
-  size = next(size for size in range(min(most, number), 0, -1) if number % size == 0)
-  if size == number:
+  if number <= most:
     return compute(sums, flat)
-  parts = jax.tree.map(lambda array: array.reshape(-1, size, array.shape[-1]), flat)
-  return jax.lax.scan(compute, sums, parts)
+  count = math.ceil(number / most)
+  size = math.ceil(number / count)
+
+  def split(array):
+    # What is behind the last token has the weight 0.
+    padded = jnp.pad(array, [(0, count * size - number), (0, 0)])
+    return padded.reshape(count, size, array.shape[-1])
+
+  sums, parts = jax.lax.scan(compute, sums, jax.tree.map(split, flat))
+  return sums, jax.tree.map(lambda array: _flat(array)[:number], parts)
 
 
 def _over_trips(
