@@ -49,6 +49,7 @@ def learner(section: Section, seed: int, mesh: Mesh | None) -> Callable[..., rl_
     prompt_chunk_tokens=section.sampling.take('prompt_chunk_tokens', int | None, least=1),
     mesh=mesh,
   )
+  devices.warn_of_group(answering['group_size'], mesh)
   settings = section.settings.make(rl_step.Settings, seed=seed)
   devices.check_parts(
     section.settings, 'prompts_per_step', ('num_minibatches', 'num_microbatches'), mesh

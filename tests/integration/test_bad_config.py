@@ -259,7 +259,12 @@ def test_a_batch_that_the_devices_cannot_share_is_named():
     'import sys; sys.path.insert(0, "tests/integration")\n'
     'import miniature\n'
     'from r1jax import build\n'
-    'build.plan(miniature.reinforcement("nowhere", settings={"prompts_per_step": 6}))\n'
+    'config = miniature.reinforcement("nowhere", settings={"prompts_per_step": 6})\n'
+    'config.mesh.update({"data": 1, "context": 4})\n'
+    'config.rl.sampling.group_size = 6\n'
+    'build.plan(config)\n'
+    'config.mesh.update({"data": -1, "context": 1})\n'
+    'build.plan(config)\n'
   )
   done = subprocess.run(
     [sys.executable, '-c', program],
@@ -268,6 +273,7 @@ def test_a_batch_that_the_devices_cannot_share_is_named():
     capture_output=True,
     text=True,
   )
+  assert done.stderr.count('group_size is 6, no multiple of the 4 devices along mesh.context') == 1
   assert done.stderr.splitlines()[-1] == (
     'ValueError: config.rl.settings.prompts_per_step is 6; it must be a multiple of 8 = '
     'num_minibatches x num_microbatches x 4 devices (mesh axes data, fsdp and expert)'
