@@ -77,23 +77,25 @@ RECIPES = {
     'hardware': 'v5p:4x4x4',
     'name': 'qwen_32b',
     'init_from': 'Qwen/Qwen2.5-32B',
-    # 8 key-value heads: half a group's cache of 8,192 tokens is 2 GiB a chip, of 8 groups.
-    'mesh.fsdp': 4,
+    # 8 key-value heads: two answers' caches of 32,768 tokens are 2 GiB a chip, of 16 groups.
+    'mesh.fsdp': 1,
     'mesh.tensor': 8,
-    'mesh.context': 2,
-    'rl.sampling.max_completion_tokens': 8192,  # Paper: 32,768.
-    'rl.settings.num_microbatches': 8,
+    'mesh.context': 8,
+    'rl.sampling.max_completion_tokens': 32_768,  # Paper: 32,768.
+    'rl.settings.prompts_per_step': 16,  # Paper: 32 an update.
+    'rl.settings.num_microbatches': 16,
+    'rl.steps': 750,  # Paper: 10,400.
   },
   '32b-v6e': {
     'hardware': 'v6e:8x8',
     'name': 'qwen_32b_v6e',
     'init_from': 'Qwen/Qwen2.5-32B',
-    'mesh.fsdp': 2,
+    'mesh.fsdp': 1,
     'mesh.tensor': 8,
-    'mesh.context': 4,
-    'rl.sampling.max_completion_tokens': 4096,  # Paper: 32,768.
+    'mesh.context': 8,
+    'rl.sampling.max_completion_tokens': 8192,  # Paper: 32,768.
     'rl.settings.prompts_per_step': 8,  # Paper: 32 an update.
-    'rl.settings.num_microbatches': 4,
+    'rl.settings.num_microbatches': 8,
     'rl.steps': 1500,  # Paper: 10,400.
   },
 }

@@ -182,9 +182,14 @@ def fits(row: Mapping[str, Any], memory_bytes: int) -> bool:
 
 
 def tables(rows: Iterable[Mapping[str, Any]]) -> str:
-  """Returns two Markdown tables of lines of `results.jsonl`; of what recurs the last counts."""
+  """Returns two Markdown tables of lines of `results.jsonl`; of what recurs the last counts.
+
+  Lines of a recipe for other chips than it has now do not count.
+  """
   plain, asked = [], collections.defaultdict(dict)
   for row in rows:
+    if row['devices'] != read(row['recipe'])[0]:
+      continue
     if 'asked' in row:
       asked[row['recipe'], row['asked']][row['number']] = row
     else:
@@ -199,8 +204,9 @@ def tables(rows: Iterable[Mapping[str, Any]]) -> str:
 def programs_table(last: Mapping[tuple[str, str], Any]) -> str:
   """Returns a table: of each recipe and program its memory, operations and bytes moved."""
   lines = [
-    "| Recipe | Chips | Program | GiB a chip | of | Temporaries | Over the model's | GiB moved |",
-    '| --- | --- | --- | --- | --- | --- | --- | --- |',
+    "| Recipe | Chips | Program | GiB a chip | of | Temporaries | Over the model's | GiB moved "
+    '| Commit |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
   ]
   for (recipe, name), (row, program) in sorted(last.items(), key=_place):
     memory, ratio = program['memory'], program['ratio']
@@ -213,6 +219,7 @@ def programs_table(last: Mapping[tuple[str, str], Any]) -> str:
       f'{memory["temporaries"] / GIB:.1f}' if memory else '',
       f'{ratio:.2f}' if ratio else '',
       f'{sum(program["cost"]["collective_bytes"].values()) / GIB:.1f}' if program['cost'] else '',
+      row['versions']['commit'][:7],
     )
     lines.append(f'| {" | ".join(cells)} |')
   return '\n'.join(lines) + '\n'
@@ -221,7 +228,10 @@ def programs_table(last: Mapping[tuple[str, str], Any]) -> str:
 def largest_table(
   last: Mapping[tuple[str, str], Any], asked: Mapping[tuple[str, str], Mapping[int, Any]]
 ) -> str:
-  """Returns a table: of each recipe and question the largest number that fits."""
+  """Returns a table: of each recipe and question the largest number that fits.
+
+  It is below all that do not fit; none if the recipe as it stands does not, or was not compiled.
+  """
   lines = [
     '| Recipe | Chips | What | In the recipe | Largest that fits | GiB a chip | Too large |',
     '| --- | --- | --- | --- | --- | --- | --- |',
@@ -229,18 +239,18 @@ def largest_table(
   for (recipe, name), found in sorted(asked.items(), key=_place):
     question, (chips, config) = QUESTIONS[name], read(recipe)
     memory_bytes, number = memory_of(chips), question.number(config)
-    fitting = {n: row['programs'] for n, row in found.items() if fits(row, memory_bytes)}
     own = [last[recipe, program][1] for program in question.programs if (recipe, program) in last]
-    most = max({number: own} | fitting)
-    programs = fitting.get(most, own)
-    too_large = min((n for n in found if n not in fitting), default=None)
+    tried = {n: row['programs'] for n, row in found.items()} | ({number: own} if own else {})
+    failing = [n for n, programs in tried.items() if not fits({'programs': programs}, memory_bytes)]
+    too_large = min(failing, default=None)
+    most = max((n for n in tried if too_large is None or n < too_large), default=None)
     cells = (
       recipe,
       chips,
       question.asks,
       f'{number:,}',
-      f'{most:,}',
-      f'{max((one["total_bytes"] for one in programs), default=0) / GIB:.1f}',
+      f'{most:,}' if most and number in tried else '',
+      f'{max(one["total_bytes"] for one in tried[most]) / GIB:.1f}' if most else '',
       f'{too_large:,}' if too_large else '',
     )
     lines.append(f'| {" | ".join(cells)} |')

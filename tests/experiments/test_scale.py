@@ -29,11 +29,14 @@ def test_of_each_program_the_last_line_counts_and_recipes_keep_their_order():
     {'recipe': 'deepseek:v3', 'devices': 'v5p:8x8x16', 'programs': [program('update', 0, **none)]},
     {'recipe': 'qwen:0.5b', 'devices': 'v5e:1x1', 'programs': [program('score', 50)]},
     {'recipe': 'qwen:0.5b', 'devices': 'v5e:1x1', 'programs': [program('score', 7)]},
+    {'recipe': 'qwen:0.5b', 'devices': 'v5e:2x2', 'programs': [program('score', 3)]},  # Not its.
   ]
+  rows = [row | {'versions': {'commit': 'abcdef012345'}} for row in rows]
   run = load()
   assert run.tables(rows).splitlines()[6:] == [
-    '| qwen:0.5b | v5e:1x1 | score | 8.0 | 15.75 | 1.0 | 1.23 | 3.0 |',
-    '| deepseek:v3 | v5p:8x8x16 | update | does not fit: Used 99G of 95G | 95.74 |  |  |  |',
+    '| qwen:0.5b | v5e:1x1 | score | 8.0 | 15.75 | 1.0 | 1.23 | 3.0 | abcdef0 |',
+    '| deepseek:v3 | v5p:8x8x16 | update | does not fit: Used 99G of 95G | 95.74 |  |  |  '
+    '| abcdef0 |',
   ]
 
 
@@ -41,6 +44,7 @@ def line(gib, **fields):
   return {
     'recipe': 'qwen:7b',
     'devices': 'v5e:4x4',
+    'versions': {'commit': 'abcdef012345'},
     'programs': [program('gradient', gib)],
   } | fields
 
@@ -50,6 +54,16 @@ def test_what_fits_is_told_beside_what_does_not():
   asked = [line(gib, asked='trained', number=number) for number, gib in ((4096, 12), (8192, 15.5))]
   last = run.tables([line(9), *asked]).splitlines()[-1]
   assert last.split(' | ')[-4:] == ['2,048', '4,096', '13.0', '8,192 |']
+  # An old line that fits, above a new one that does not, does not count.
+  newer = line(15.5, asked='trained', number=4096)
+  older = line(14, asked='trained', number=8192)
+  last = run.tables([line(9), older, newer]).splitlines()[-1]
+  assert last.split(' | ')[-4:] == ['2,048', '2,048', '10.0', '4,096 |']
+  # The recipe as it stands may not fit, or not have been compiled.
+  last = run.tables([line(15.5), newer]).splitlines()[-1]
+  assert last.split(' | ')[-4:] == ['2,048', '', '', '2,048 |']
+  last = run.tables([newer]).splitlines()[-1]
+  assert last.split(' | ')[-4:] == ['2,048', '', '', '4,096 |']
   # Nothing beyond what stands in the recipe.
   last = run.tables([line(9), line(15.5, asked='trained', number=4096)]).splitlines()[-1]
   assert last.split(' | ')[-4:] == ['2,048', '2,048', '10.0', '4,096 |']
