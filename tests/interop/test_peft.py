@@ -29,7 +29,7 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize('name', ['qwen', 'qwen3', 'llama', 'v3-dense'])
+@pytest.mark.parametrize('name', ['qwen', 'qwen3', 'llama', 'v3-dense', 'v3', 'qwen3-moe'])
 def test_logits_gradients_and_merged_weights_equal(name, tmp_path):
   config = models.without_mtp(models.CONFIGS[name])
   base = models.random_params(config)
@@ -72,8 +72,11 @@ def test_logits_gradients_and_merged_weights_equal(name, tmp_path):
 
 
 def their_names(torch_model):
-  modules = {name for name, _ in torch_model.named_modules()}
-  return {short for short in NAMES if any(name.endswith(short) for name in modules)}
+  """Of models with experts those of attention: for `mlp.gate_proj` peft takes all experts too."""
+  modules = [name for name, _ in torch_model.named_modules()]
+  asked = 'self_attn.' if any(name.endswith('.experts') for name in modules) else ''
+  found = [short for short in NAMES if short.startswith(asked)]
+  return {short for short in found if any(name.endswith(f'.{short}') for name in modules)}
 
 
 def adapters_of(theirs, base, *, gradients=False):
@@ -83,13 +86,15 @@ def adapters_of(theirs, base, *, gradients=False):
   """
   rng = np.random.default_rng(2)
   flat, shapes = {}, traverse_util.flatten_dict(base, sep='/')
+  num_dense = len(base['dense_layers']['attention']['out']) if 'dense_layers' in base else 0
   for name, parameter in theirs.named_parameters():
     if '.lora_' not in name:
       continue
     if not gradients:
       parameter.data = torch.tensor(0.3 * rng.standard_normal(parameter.shape), dtype=torch.float32)
     layer = int(name.split('.layers.')[1].split('.')[0])
-    path = next(f'dense_layers/{ours}' for short, ours in NAMES.items() if f'.{short}.' in name)
+    stack = 'dense_layers' if layer < num_dense else 'expert_layers'
+    path = next(f'{stack}/{ours}' for short, ours in NAMES.items() if f'.{short}.' in name)
     num_inputs, num_outputs = lora.AXES[path.rsplit('/', 1)[-1]]
     sizes = shapes[path].shape[1:]
     matrix = (parameter.grad if gradients else parameter.data).numpy().T
