@@ -82,7 +82,8 @@ class HuggingFace:
     """
     path = pathlib.Path(folder)
     try:
-      tokenizer = tokenizers.Tokenizer.from_file(str(path / FILE))
+      text = (path / FILE).read_text(encoding='utf-8')
+      tokenizer = tokenizers.Tokenizer.from_str(_without_merged_names(text))
     except Exception as error:  # The library raises bare Exceptions.
       raise ValueError(f'{path / FILE} is not a tokenizer ({error}); fetch it again.') from error
     return cls.completed(path, tokenizer, read_config(path), companions(path))
@@ -209,6 +210,27 @@ def _default(templates: Any) -> str | None:
   if isinstance(templates, list):
     templates = {one.get('name'): one.get('template') for one in templates}.get('default')
   return templates if isinstance(templates, str) else None
+
+
+def _without_merged_names(text: str) -> str:
+  """Returns a `tokenizer.json` of which no pieces of text merge into a special token.
+
+  Those that transformers makes of SentencePiece models have merges for all that is in the
+  vocabulary, `</s>` too.
+  """
+  state = json.loads(text)
+  special = {token['content'] for token in state.get('added_tokens', []) if token['special']}
+  merges = state.get('model', {}).get('merges', [])
+  kept = [pair for pair in merges if _merged(pair) not in special]
+  if len(kept) == len(merges):
+    return text
+  state['model']['merges'] = kept
+  return json.dumps(state, ensure_ascii=False)
+
+
+def _merged(pair: str | Sequence[str]) -> str:
+  """Returns what a merge makes: of two pieces in a list or, of old, with a space between."""
+  return pair.replace(' ', '', 1) if isinstance(pair, str) else ''.join(pair)
 
 
 def _begins(tokenizer: tokenizers.Tokenizer) -> int | None:

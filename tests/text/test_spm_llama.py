@@ -206,5 +206,6 @@ def test_a_refusal_names_the_way_out(tmp_path):
   theirs.save_pretrained(tmp_path)
   ours = tokenizer.load(tmp_path)
   assert isinstance(ours, hf.HuggingFace)
-  text = '<think>one ²</think> two'
-  assert ours.encode_controls(text) == theirs(text, add_special_tokens=False)['input_ids']
+  for text in ('<think>one ²</think> two', 'a</s>b'):
+    assert ours.encode_controls(text) == theirs(text, add_special_tokens=False)['input_ids']
+  assert not {1, 2} & set(ours.encode('a</s>b')), 'no question ends itself'
