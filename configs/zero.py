@@ -117,6 +117,7 @@ def _rl(problems: str) -> ConfigDict:
     {
       'group_size': 16,  # Answers to a question. Paper: 16.
       'max_completion_tokens': 160,  # Paper: 32,768, later 65,536.
+      # What a model's generation_config.json has of these goes along, and is not sampled by.
       'sampler': {'temperature': 1.0, 'top_k': placeholder(int), 'top_p': 1.0},  # Paper: 1; none.
       'segment_tokens': 40,  # Between two compactions of the batch.
       # Of each prompt, read at one time: bounds activations of long prompts. None for all.

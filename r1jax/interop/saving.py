@@ -18,6 +18,7 @@ from r1jax.interop import families, float8, tables
 from r1jax.interop.folder import CONFIG, DTYPES, GENERATION, INDEX, WEIGHTS, checked_dtype
 from r1jax.model import ModelConfig
 from r1jax.text.tokenizer import FILES as TOKENIZER_FILES
+from r1jax.text.tokenizer import FOLDER as TOKENIZER_FOLDER
 from r1jax.text.tokenizer import Tokenizer
 
 
@@ -215,6 +216,10 @@ def _move(partial: pathlib.Path, folder: pathlib.Path) -> None:
   names = (INDEX, GENERATION, *TOKENIZER_FILES)
   for stale in [*folder.glob('model*.safetensors'), *(folder / name for name in names)]:
     stale.unlink(missing_ok=True)
-  for file in sorted(partial.iterdir(), key=lambda file: file.name == CONFIG):
+  shutil.rmtree(folder / TOKENIZER_FOLDER, ignore_errors=True)
+  written = [file for file in partial.rglob('*') if file.is_file()]
+  for file in sorted(written, key=lambda file: file.name == CONFIG):
     shutil.copymode(partial / CONFIG, file)  # safetensors makes files that only their owner reads.
-    os.replace(file, folder / file.name)
+    place = folder / file.relative_to(partial)
+    place.parent.mkdir(exist_ok=True)
+    os.replace(file, place)

@@ -1,11 +1,12 @@
 """Hugging Face tokenizers: any `tokenizer.json`, through the `tokenizers` library."""
 
+import io
 import itertools
 import json
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import tokenizers
 
@@ -13,6 +14,9 @@ FILE = 'tokenizer.json'
 CONFIG = 'tokenizer_config.json'
 # How a conversation becomes a text, in Jinja; older folders have it in `tokenizer_config.json`.
 CHAT_TEMPLATE = 'chat_template.jinja'
+OTHER_TEMPLATES = 'additional_chat_templates'  # A folder of such; they go along, and are not asked.
+# Where older folders have names of control tokens, and ids of added ones.
+SPECIAL_TOKENS, ADDED_TOKENS = 'special_tokens_map.json', 'added_tokens.json'
 # Where the ids of control tokens stand, if the tokenizer's own configuration has none.
 MODEL_CONFIGS = ('generation_config.json', 'config.json')
 
@@ -34,7 +38,7 @@ class HuggingFace:
     tokenizer: tokenizers.Tokenizer,
     config: Mapping[str, Any],
     stop_ids: Sequence[int] = (),
-    chat_template: str | None = None,
+    companions: Mapping[str, bytes] | None = None,
   ):
     """Wraps a tokenizer.
 
@@ -42,15 +46,18 @@ class HuggingFace:
       tokenizer: is changed: see above.
       config: what stands in `tokenizer_config.json`; `eos_token` must be in the vocabulary.
       stop_ids: that end a completion, beside `eos_token`.
-      chat_template: what stands in `chat_template.jinja`, or None; is saved with the tokenizer.
+      companions: files that are saved with the tokenizer as they are, by their paths in the folder;
+        `chat_template.jinja` among them goes before the configuration's.
     """
     tokenizer.no_padding()
     tokenizer.no_truncation()
     begins = _begins(tokenizer)
     tokenizer.encode_special_tokens = True
     self._tokenizer = tokenizer
-    self._config, self._chat_file = dict(config), chat_template
-    self.chat_template = chat_template or _default(config.get('chat_template'))
+    self._config, self._companions = dict(config), dict(companions or {})
+    template = self._companions.get(CHAT_TEMPLATE, b'').decode()
+    template = io.StringIO(template, newline=None).read()  # Line ends as in a file that is text.
+    self.chat_template = template or _default(config.get('chat_template'))
     roles = {role: _name(token) for role, token in config.items() if role.endswith('_token')}
     self.special_tokens = {role: name for role, name in roles.items() if name is not None}
     self.vocab_size = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
@@ -75,13 +82,28 @@ class HuggingFace:
     """
     path = pathlib.Path(folder)
     try:
-      tokenizer = tokenizers.Tokenizer.from_file(str(path / FILE))
+      text = (path / FILE).read_text(encoding='utf-8')
+      tokenizer = tokenizers.Tokenizer.from_str(_without_merged_names(text))
     except Exception as error:  # The library raises bare Exceptions.
       raise ValueError(f'{path / FILE} is not a tokenizer ({error}); fetch it again.') from error
-    config = _read(path / CONFIG)
-    stop_ids: list[int] = []
+    return cls.completed(path, tokenizer, read_config(path), companions(path))
+
+  @classmethod
+  def completed(
+    cls,
+    path: pathlib.Path,
+    tokenizer: tokenizers.Tokenizer,
+    config: dict[str, Any],
+    companions: Mapping[str, bytes],
+  ) -> Self:
+    """Wraps the tokenizer of a folder, with what the model's own files say of control tokens.
+
+    Raises:
+      ValueError: if a file is damaged, or none names the end-of-text token.
+    """
+    config, stop_ids = dict(config), list[int]()
     for name in MODEL_CONFIGS:
-      ids = _read(path / name)
+      ids = read(path / name)
       stop_ids = stop_ids or _known_ids(tokenizer, ids.get('eos_token_id'))
       for role in ('eos_token', 'pad_token', 'bos_token'):
         known = _known_ids(tokenizer, ids.get(f'{role}_id'))
@@ -91,13 +113,13 @@ class HuggingFace:
           config[role] = tokenizer.id_to_token(known[0])
     if config.get('eos_token') is None:
       looked = ', '.join(
-        (f'{CONFIG} (eos_token)', *(f'{name} (eos_token_id)' for name in MODEL_CONFIGS))
+        (
+          *(f'{name} (eos_token)' for name in (CONFIG, SPECIAL_TOKENS)),
+          *(f'{name} (eos_token_id)' for name in MODEL_CONFIGS),
+        )
       )
       raise ValueError(f'{path} names no end-of-text token; looked in {looked}.')
-    template = path / CHAT_TEMPLATE
-    return cls(
-      tokenizer, config, stop_ids, template.read_text('utf-8') if template.is_file() else None
-    )
+    return cls(tokenizer, config, stop_ids, companions)
 
   def encode(self, text: str) -> list[int]:
     """Returns the ids of a text, nothing added."""
@@ -137,19 +159,44 @@ class HuggingFace:
     """Writes the tokenizer's files, for `load` and for transformers."""
     path = pathlib.Path(folder)
     path.mkdir(parents=True, exist_ok=True)
-    self._tokenizer.save(str(path / FILE))
+    for name, content in (self._own_files() | self._companions).items():
+      (path / name).parent.mkdir(exist_ok=True)
+      (path / name).write_bytes(content)
+
+  def _own_files(self) -> dict[str, bytes]:
+    """Returns the files that are written anew."""
     defaults = {
       'tokenizer_class': 'PreTrainedTokenizerFast',
       'clean_up_tokenization_spaces': False,
     }
     text = json.dumps(defaults | self._config, indent=2, ensure_ascii=False)
-    (path / CONFIG).write_text(text + '\n', encoding='utf-8')
-    if self._chat_file is not None:
-      (path / CHAT_TEMPLATE).write_text(self._chat_file, encoding='utf-8')
+    return {FILE: self._tokenizer.to_str(pretty=True).encode(), CONFIG: f'{text}\n'.encode()}
 
   def _special(self, role: str) -> int | None:
     text = _name(self._config.get(role))
     return None if text is None else self._tokenizer.token_to_id(text)
+
+
+def companions(path: pathlib.Path) -> dict[str, bytes]:
+  """Returns the files that go with a folder's tokenizer as they are, by their paths in it."""
+  files = [path / name for name in (CHAT_TEMPLATE, SPECIAL_TOKENS, ADDED_TOKENS)]
+  files += sorted((path / OTHER_TEMPLATES).glob('*.jinja'))
+  return {file.relative_to(path).as_posix(): file.read_bytes() for file in files if file.is_file()}
+
+
+def read_config(path: pathlib.Path) -> dict[str, Any]:
+  """Returns a folder's `tokenizer_config.json`, with control tokens of `special_tokens_map.json`.
+
+  As in transformers the latter, which is of old, goes before a configuration that does not list
+  the added tokens; here it also says what else nothing does.
+  """
+  config = read(path / CONFIG)
+  for role, token in read(path / SPECIAL_TOKENS).items():
+    unknown = role != 'bos_token' and config.get(role) is None
+    name = _name(token) if role.endswith('_token') else None
+    if name is not None and (unknown or 'added_tokens_decoder' not in config):
+      config[role] = name
+  return config
 
 
 def _name(token: Any) -> str | None:
@@ -165,6 +212,27 @@ def _default(templates: Any) -> str | None:
   return templates if isinstance(templates, str) else None
 
 
+def _without_merged_names(text: str) -> str:
+  """Returns a `tokenizer.json` of which no pieces of text merge into a special token.
+
+  Those that transformers makes of SentencePiece models have merges for all that is in the
+  vocabulary, `</s>` too.
+  """
+  state = json.loads(text)
+  special = {token['content'] for token in state.get('added_tokens', []) if token['special']}
+  merges = state.get('model', {}).get('merges', [])
+  kept = [pair for pair in merges if _merged(pair) not in special]
+  if len(kept) == len(merges):
+    return text
+  state['model']['merges'] = kept
+  return json.dumps(state, ensure_ascii=False)
+
+
+def _merged(pair: str | Sequence[str]) -> str:
+  """Returns what a merge makes: of two pieces in a list or, of old, with a space between."""
+  return pair.replace(' ', '', 1) if isinstance(pair, str) else ''.join(pair)
+
+
 def _begins(tokenizer: tokenizers.Tokenizer) -> int | None:
   """Returns the id that the tokenizer by itself puts before every text, or None."""
   encoding = tokenizer.encode('a')
@@ -178,7 +246,8 @@ def _known_ids(tokenizer: tokenizers.Tokenizer, ids: Any) -> list[int]:
   return [id for id in listed if isinstance(id, int) and tokenizer.id_to_token(id) is not None]
 
 
-def _read(path: pathlib.Path) -> dict[str, Any]:
+def read(path: pathlib.Path) -> dict[str, Any]:
+  """Returns a file's JSON object, an empty one if there is no file; raises ValueError."""
   if not path.is_file():
     return {}
   try:

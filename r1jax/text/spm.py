@@ -1,10 +1,10 @@
-"""SentencePiece tokenizers: any `tokenizer.model`, and one trained on the world's text.
+"""SentencePiece tokenizers that are trained here, on the world's text.
 
 A tokenizer trained here is *plain*: text is taken as it is (no normalisation, a space is a space,
 no piece spans a space but at its start), characters beyond the vocabulary fall back to bytes, so
 that `decode(encode(text)) == text` for any text that UTF-8 can say, and a text cut before a space
 or a line break is tokenized like the beginning of the whole. It is also written as a Hugging Face
-`tokenizer.json` that encodes alike.
+`tokenizer.json` that encodes alike. Models of others are read by `spm_llama`.
 """
 
 import io
@@ -44,7 +44,7 @@ LONGEST_UNSPACED = 4
 
 
 class SentencePiece:
-  """A SentencePiece model as a tokenizer; see `tokenizer.Tokenizer`.
+  """A SentencePiece model by itself as a tokenizer; see `tokenizer.Tokenizer`.
 
   Attributes:
     model: the serialised model.
@@ -66,10 +66,7 @@ class SentencePiece:
   @classmethod
   def load(cls, path: str | os.PathLike) -> 'SentencePiece':
     """Loads a `tokenizer.model`; raises ValueError if it is none of SentencePiece's."""
-    try:
-      return cls(pathlib.Path(path).read_bytes())
-    except RuntimeError as error:
-      raise ValueError(f'{path} is not a SentencePiece model ({error}); fetch it again.') from error
+    return cls(_checked(path))
 
   def encode(self, text: str) -> list[int]:
     """Returns the ids of a text, nothing added."""
@@ -109,6 +106,20 @@ def is_plain(path: str | os.PathLike) -> bool:
   """Returns whether a file is a model trained here, for which `tokenizer.json` is the same."""
   proto = _parse(pathlib.Path(path).read_bytes())
   return proto is not None and _is_plain(proto)
+
+
+def read(path: str | os.PathLike) -> Proto:
+  """Returns what stands in a `tokenizer.model`; raises ValueError as `SentencePiece.load`."""
+  return _parse(_checked(path))
+
+
+def _checked(path: str | os.PathLike) -> bytes:
+  model = pathlib.Path(path).read_bytes()
+  try:
+    sentencepiece.SentencePieceProcessor(model_proto=model)
+  except RuntimeError as error:
+    raise ValueError(f'{path} is not a SentencePiece model ({error}); fetch it again.') from error
+  return model
 
 
 def train_sentencepiece(texts: Iterable[str], *, vocab_size: int = 1024) -> SentencePiece:

@@ -5,10 +5,11 @@ import pathlib
 from collections.abc import Sequence
 from typing import Protocol
 
-from r1jax.text import hf, spm
+from r1jax.text import hf, spm, spm_llama
 
-# All that a tokenizer may leave in a folder.
-FILES = (spm.FILE, hf.FILE, hf.CONFIG, hf.CHAT_TEMPLATE)
+# All that a tokenizer may leave in a folder, and the folder within it.
+FILES = (spm.FILE, hf.FILE, hf.CONFIG, hf.CHAT_TEMPLATE, hf.SPECIAL_TOKENS, hf.ADDED_TOKENS)
+FOLDER = hf.OTHER_TEMPLATES
 
 
 class Tokenizer(Protocol):
@@ -58,21 +59,34 @@ def load(folder: str | os.PathLike) -> Tokenizer:
 
   Returns:
     The tokenizer. A folder written by `SentencePiece.save` holds both files, which encode alike;
-    its SentencePiece model is preferred, so that saving it again keeps both.
+    its SentencePiece model is preferred, so that saving it again keeps both, unless control tokens
+    or a chat template were added to the other file since.
 
   Raises:
     FileNotFoundError: if the folder holds neither file.
-    ValueError: if a file is damaged or names no end-of-text token.
+    ValueError: if a file is damaged, names no end-of-text token, or is a SentencePiece model that
+      cannot be read in one way only.
   """
   path = pathlib.Path(folder)
   model, fast = path / spm.FILE, path / hf.FILE
-  if model.is_file() and (spm.is_plain(model) or not fast.is_file()):
-    return spm.SentencePiece.load(model)
+  trained = spm.SentencePiece.load(model) if model.is_file() and spm.is_plain(model) else None
   if fast.is_file():
-    return hf.HuggingFace.load(path)
+    loaded = hf.HuggingFace.load(path)
+    return loaded if trained is None or _says_more(loaded, trained) else trained
+  if trained is not None:
+    return trained
+  if model.is_file():
+    return spm_llama.load(path)
   found = ', '.join(sorted(entry.name for entry in path.iterdir())) if path.is_dir() else None
   state = f'it holds: {found or "nothing"}' if found is not None else 'it is no folder'
   raise FileNotFoundError(
     f'no tokenizer in {path}: looked for {hf.FILE} (Hugging Face) and {spm.FILE} (SentencePiece); '
     f'{state}. Copy the tokenizer files of the model there, or name the folder that has them.'
   )
+
+
+def _says_more(loaded: hf.HuggingFace, trained: spm.SentencePiece) -> bool:
+  """Returns whether a `tokenizer.json` is no longer the one that was written with its model."""
+  names = ('vocab_size', 'stop_ids', 'pad_id', 'bos_id')
+  changed = any(getattr(loaded, name) != getattr(trained, name) for name in names)
+  return changed or loaded.chat_template is not None

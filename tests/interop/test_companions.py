@@ -1,14 +1,19 @@
 """What comes with weights goes with them: tokenizer, chat template, defaults of generation."""
 
+import dataclasses
+import io
 import json
 
 import interop_models as models
 import pytest
+import sentencepiece
 import tokenizers
 import transformers
 
 from r1jax.interop import load_generation, save_pretrained
 from r1jax.stages.policy import Policy
+from r1jax.text import templates
+from r1jax.text.prompting import Chat
 
 TEMPLATE = (
   '{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}'
@@ -94,3 +99,83 @@ def test_the_chat_template_of_an_earlier_model_goes(exported):
   save_pretrained(exported, config, models.random_params(config))
   names = {file.name for file in exported.iterdir()}
   assert not names & {'chat_template.jinja', 'tokenizer.json', 'generation_config.json'}
+
+
+def test_other_chat_templates_come_along_and_go_with_their_model(published, tmp_path):
+  (published / 'additional_chat_templates').mkdir()
+  (published / 'additional_chat_templates' / 'rag.jinja').write_text('{{ documents }}')
+  exported = tmp_path / 'exported'
+  for _ in range(2):  # The second time they are replaced.
+    Policy.load(published).save(exported)
+    theirs, ours = (
+      transformers.PreTrainedTokenizerFast.from_pretrained(folder)
+      for folder in (published, exported)
+    )
+    assert ours.get_chat_template('rag') == theirs.get_chat_template('rag') == '{{ documents }}'
+    assert ours.chat_template == theirs.chat_template
+  config = models.CONFIGS['qwen']
+  save_pretrained(exported, config, models.random_params(config))
+  assert not (exported / 'additional_chat_templates').exists()
+
+
+def test_special_tokens_of_old_folders_come_along(published, tmp_path):
+  config = json.loads((published / 'tokenizer_config.json').read_text())
+  special = {'additional_special_tokens': ['<|user|>', '<|assistant|>']}
+  special |= {role: config.pop(role) for role in ('eos_token', 'bos_token', 'pad_token')}
+  (published / 'tokenizer_config.json').write_text(json.dumps(config))
+  (published / 'special_tokens_map.json').write_text(json.dumps(special))
+  (published / 'generation_config.json').unlink()
+  Policy.load(published).save(tmp_path / 'exported')
+  theirs, ours = (
+    transformers.PreTrainedTokenizerFast.from_pretrained(folder)
+    for folder in (published, tmp_path / 'exported')
+  )
+  assert ours.all_special_tokens == theirs.all_special_tokens
+  assert ours.special_tokens_map == theirs.special_tokens_map
+  assert load_generation(tmp_path / 'exported')['eos_token_id'] == theirs.eos_token_id
+
+
+def test_a_folder_of_sentencepiece_alone_keeps_its_companions(tmp_path):
+  out = io.BytesIO()
+  sentencepiece.SentencePieceTrainer.train(
+    sentence_iterator=iter(['one two three'] * 9),
+    model_writer=out,
+    model_type='bpe',
+    vocab_size=300,
+    hard_vocab_limit=False,
+    byte_fallback=True,
+    normalization_rule_name='identity',
+    remove_extra_whitespaces=False,
+    user_defined_symbols=['<|user|>'],
+    minloglevel=2,
+  )
+  published, exported = tmp_path / 'published', tmp_path / 'exported'
+  size = sentencepiece.SentencePieceProcessor(model_proto=out.getvalue()).get_piece_size()
+  config = dataclasses.replace(models.CONFIGS['llama'], vocab_size=size + 2)
+  save_pretrained(published, config, models.random_params(config))
+  (published / 'tokenizer.model').write_bytes(out.getvalue())
+  fields = {'tokenizer_class': 'LlamaTokenizer', 'legacy': False, 'add_bos_token': True}
+  generation = GENERATION | {'eos_token_id': [2, 3]}
+  for name, content in {
+    'tokenizer_config': fields | {'chat_template': TEMPLATE},
+    'added_tokens': {'<think>': size, '</think>': size + 1},
+    'generation_config': generation,
+  }.items():
+    (published / f'{name}.json').write_text(json.dumps(content))
+  policy = Policy.load(published)
+  policy.save(exported)
+  theirs, ours = (
+    transformers.AutoTokenizer.from_pretrained(folder) for folder in (published, exported)
+  )
+  text = '<think>one two</think>'
+  ids = policy.tokenizer.encode(text)
+  assert ours(text)['input_ids'] == theirs(text)['input_ids'] == [1, *ids]
+  assert [ids[0], ids[-1]] == [size, size + 1]
+  asked = [
+    each.apply_chat_template(ASKED, add_generation_prompt=True, return_dict=False)
+    for each in (theirs, ours)
+  ]
+  assert asked[0] == asked[1] == Chat(policy.tokenizer, templates.question_alone, '')('one two')
+  assert policy.tokenizer.stop_ids == (2, 3)
+  assert load_generation(exported) == generation | {'bos_token_id': 1, 'pad_token_id': 2}
+  assert transformers.AutoConfig.from_pretrained(exported).eos_token_id == [2, 3]

@@ -217,6 +217,23 @@ def test_a_foreign_sentencepiece_model_gives_way_to_its_tokenizer_json(folder, t
   assert isinstance(tokenizer.load(tmp_path), hf.HuggingFace)
 
 
+def test_what_is_added_to_the_tokenizer_json_counts(trained, folder, tmp_path):
+  """As by transformers, which leaves `tokenizer.model` as it was."""
+  theirs = transformers.AutoTokenizer.from_pretrained(folder)
+  theirs.chat_template = '{{ messages[0].content }}'
+  trained.save(tmp_path / 'chat')
+  theirs.save_pretrained(tmp_path / 'chat')
+  assert tokenizer.load(tmp_path / 'chat').chat_template == theirs.chat_template
+  theirs.chat_template = None
+  theirs.add_special_tokens({'additional_special_tokens': ['<|turn|>']})
+  trained.save(tmp_path / 'added')
+  theirs.save_pretrained(tmp_path / 'added')
+  loaded = tokenizer.load(tmp_path / 'added')
+  text = 'Tom<|turn|> has'
+  assert loaded.encode_controls(text) == theirs(text)['input_ids']
+  assert trained.vocab_size in loaded.encode_controls(text)
+
+
 def test_a_folder_without_tokenizer_is_named(tmp_path):
   (tmp_path / 'config.json').write_text('{}')
   with pytest.raises(FileNotFoundError, match=r'tokenizer\.json.*tokenizer\.model.*config\.json'):
@@ -265,6 +282,13 @@ def words_alone(path: pathlib.Path, **files):
     {'tokenizer_config': {'eos_token': {'content': '</s>', 'lstrip': False}}},
     {'generation_config': {'eos_token_id': [3, 0]}, 'config': {'eos_token_id': 0}},
     {'tokenizer_config': {'eos_token': None}, 'config': {'eos_token_id': 3}},
+    {'special_tokens_map': {'eos_token': '</s>'}},
+    {'special_tokens_map': {'eos_token': {'content': '</s>'}, 'pad_token': '</s>'}},
+    {'special_tokens_map': {'eos_token': '</s>'}, 'tokenizer_config': {'eos_token': '<s>'}},
+    {
+      'special_tokens_map': {'eos_token': '<s>', 'pad_token': '</s>'},
+      'tokenizer_config': {'eos_token': '</s>', 'added_tokens_decoder': {}},
+    },
     # As Qwen2.5, whose model names a first token that its tokenizer has not.
     {
       'tokenizer_config': {'eos_token': '</s>', 'bos_token': None},
@@ -316,7 +340,7 @@ def test_all_tokens_that_end_a_completion_are_found(tmp_path):
 
 
 def test_a_tokenizer_without_end_of_text_is_an_error(tmp_path):
-  with pytest.raises(ValueError, match=r'no end-of-text.*tokenizer_config\.json.*config\.json'):
+  with pytest.raises(ValueError, match=r'no end-of-text.*special_tokens_map\.json.* config\.json'):
     tokenizer.load(words_alone(tmp_path))
   with pytest.raises(ValueError, match="'</t>', which is not in the vocabulary"):
     tokenizer.load(words_alone(tmp_path, tokenizer_config={'eos_token': '</t>'}))
