@@ -242,9 +242,7 @@ def _shrinking(shapes: _Shapes, platform: str) -> Iterator[Program]:
   arguments = {'cache': (batch.prefix, batch.suffix)}
   yield Program(
     'shrink batch',
-    functools.partial(
-      _lower, functools.partial(generation.take, batch, *plan, parts=parts), platform
-    ),
+    functools.partial(_lower, functools.partial(generation.take, batch, *plan), platform),
     arguments,
     shapes.beside(arguments),
     None,
