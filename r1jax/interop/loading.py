@@ -35,7 +35,8 @@ def load_pretrained(
   a scale a block, as DeepSeek publishes them, are decoded.
 
   Args:
-    path: folder with config.json and safetensors, of DeepSeek-V3 or V2, Qwen2 or Llama.
+    path: folder with config.json and safetensors, of DeepSeek-V3 or V2, Qwen2, Qwen3
+      or Llama.
     dtype: of the parameters, 'float32' or 'bfloat16'; experts' selection biases stay float32.
     split: says of all parameters, by their paths with '/' between names, how they are split over
       devices; by default they are on the default device.
@@ -57,7 +58,7 @@ def load_pretrained(
     tensors = _open(folder, stack)
     module = f'model.layers.{config.num_layers}.'
     if config.num_mtp and not any(name.startswith(module) for name in tensors):
-      config = dataclasses.replace(config, num_mtp=0)
+      config = _without_mtp(config)
     entries = tables.entries(family.rows, config)
     _check_tensors(folder, tensors, entries, tables.copies(config))
     flat: dict[str, jax.Array] = {}
@@ -111,6 +112,13 @@ def _existing(folder: pathlib.Path, *names: str) -> pathlib.Path:
   raise FileNotFoundError(f'{folder} lacks {" or ".join(names)}; {state}')
 
 
+def _without_mtp(config: ModelConfig) -> ModelConfig:
+  """Returns the model without its MTP module, and without experts if no other layer has any."""
+  if config.num_dense_layers == config.num_layers:
+    return dataclasses.replace(config, num_mtp=0, moe=None, num_dense_layers=0)
+  return dataclasses.replace(config, num_mtp=0)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Stored:
   """A tensor in an open file.
@@ -144,13 +152,10 @@ class _Stored:
 
 def _open(folder: pathlib.Path, stack: contextlib.ExitStack) -> dict[str, _Stored]:
   """Opens the files of weights; returns their tensors by name."""
-  first = _existing(folder, INDEX, WEIGHTS)
-  files = [first]
-  if first.name == INDEX:
-    weight_map = _read_json(folder, INDEX).get('weight_map')
-    if not weight_map:
-      raise ValueError(f'{first} has no weight_map: fetch it again')
-    files = [_existing(folder, name) for name in sorted(set(weight_map.values()))]
+  # In this order, as transformers: what it saves in one file leaves an earlier index behind.
+  files = [_existing(folder, WEIGHTS, INDEX)]
+  if files[0].name == INDEX:
+    files = [_existing(folder, name) for name in _shards(folder)]
   tensors: dict[str, _Stored] = {}
   for file in files:
     try:
@@ -161,6 +166,17 @@ def _open(folder: pathlib.Path, stack: contextlib.ExitStack) -> dict[str, _Store
       ) from error
     tensors |= {name: _Stored(name, file, opened) for name in opened.keys()}  # noqa: SIM118
   return tensors
+
+
+def _shards(folder: pathlib.Path) -> list[str]:
+  """Returns the names of the files that the index names."""
+  weight_map = _read_json(folder, INDEX).get('weight_map')
+  names = list(weight_map.values()) if isinstance(weight_map, dict) else []
+  if not names or not all(isinstance(name, str) for name in names):
+    raise ValueError(
+      f'{folder / INDEX} has no weight_map from names of tensors to names of files: fetch it again'
+    )
+  return sorted(set(names))
 
 
 def _check_tensors(
