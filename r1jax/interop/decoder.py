@@ -6,7 +6,8 @@ from typing import Any
 
 from r1jax.interop import float8
 from r1jax.interop.fields import Fields
-from r1jax.interop.tables import EMBEDDING, FROM_HEADS, HEAD, LINEAR, SAME, VECTOR, Row
+from r1jax.interop.layouts import FROM_HEADS, LINEAR, SAME, VECTOR
+from r1jax.interop.tables import EMBEDDING, HEAD, Row
 from r1jax.model import ModelConfig
 
 LAYER = 'model.layers.{layer}'

@@ -10,7 +10,8 @@ from typing import Any
 from r1jax.interop import decoder, rope_fields
 from r1jax.interop.decoder import LAYER, Family
 from r1jax.interop.fields import Fields, refuse_unless
-from r1jax.interop.tables import LINEAR, VECTOR, Row
+from r1jax.interop.layouts import LINEAR, VECTOR
+from r1jax.interop.tables import Row
 from r1jax.model import MLA, ModelConfig, MoE
 
 LATENT_NORM_EPSILON = 1e-6  # Fixed in DeepSeek's code; config.json has the other norms' alone.

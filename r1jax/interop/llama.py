@@ -5,7 +5,8 @@ from typing import Any
 from r1jax.interop import decoder, rope_fields
 from r1jax.interop.decoder import LAYER, Family
 from r1jax.interop.fields import Fields, refuse_unless
-from r1jax.interop.tables import LINEAR, Row
+from r1jax.interop.layouts import LINEAR
+from r1jax.interop.tables import Row
 from r1jax.model import GQA, ModelConfig
 
 ROWS = (

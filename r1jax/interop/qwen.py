@@ -9,7 +9,8 @@ from typing import Any
 from r1jax.interop import decoder, llama
 from r1jax.interop.decoder import LAYER, Family
 from r1jax.interop.fields import Fields, refuse_unless
-from r1jax.interop.tables import VECTOR, Row
+from r1jax.interop.layouts import VECTOR
+from r1jax.interop.tables import Row
 from r1jax.model import GQA, ModelConfig, MoE
 
 HEAD_DIM_3 = 128  # Of dense Qwen3 where config.json has none; the others' is width over heads.

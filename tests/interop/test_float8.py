@@ -49,6 +49,18 @@ def test_decoding_equals_the_format_written_out(shape):
   np.testing.assert_array_equal(float8.decode(codes.view(float8.DTYPE), scale), expected)
 
 
+@pytest.mark.parametrize(
+  'part', [((0, 130), (0, 257)), ((5, 130), (127, 129)), ((128, 129), (3, 4))]
+)
+def test_a_part_is_decoded_as_in_the_whole(part):
+  rng = np.random.default_rng(0)
+  codes = rng.standard_normal((130, 257)).astype(float8.DTYPE)
+  scale = rng.uniform(0.1, 2, float8.scale_shape(codes.shape)).astype(np.float32)
+  index = tuple(slice(*each) for each in part)
+  found = float8.decode(codes[index], scale, [start for start, _ in part])
+  np.testing.assert_array_equal(found, float8.decode(codes, scale)[index])
+
+
 @given(
   st.integers(1, 300), st.integers(1, 300), st.integers(0, 99), st.sampled_from([1e-6, 1.0, 1e4])
 )
