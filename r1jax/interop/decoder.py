@@ -46,6 +46,7 @@ class Family:
     read: makes a `ModelConfig` from config.json; refuses through the fields what we lack.
     write: makes the fields of config.json that are the family's own; raises ValueError that says
       what the family needs where it cannot express the model.
+    scaled: whether it is published in 8 bits with a scale a block, so that engines expect it.
   """
 
   architecture: str
@@ -53,6 +54,7 @@ class Family:
   rows: tuple[Row, ...]
   read: Callable[[Fields], ModelConfig]
   write: Callable[[ModelConfig], dict[str, Any]]
+  scaled: bool = False
 
 
 def read(fields: Fields) -> dict[str, Any]:

@@ -216,5 +216,5 @@ def _write(config: ModelConfig, family: str) -> dict[str, Any]:
   return decoder.write(config) | heads | experts | rope_fields.write(config.rope)
 
 
-V3 = Family('DeepseekV3ForCausalLM', 'deepseek_v3', ROWS, _read_v3, _write_v3)
+V3 = Family('DeepseekV3ForCausalLM', 'deepseek_v3', ROWS, _read_v3, _write_v3, scaled=True)
 V2 = Family('DeepseekV2ForCausalLM', 'deepseek_v2', ROWS, _read_v2, _write_v2)
