@@ -96,8 +96,11 @@ def allow(fields: Fields) -> None:
   quantised.allow('quant_method', 'fp8')
   quantised.allow('fmt', 'e4m3')
   quantised.allow('weight_block_size', [BLOCK, BLOCK])
-  # How activations are cast while computing; which modules are left out, the files tell.
-  for inert in ('activation_scheme', 'modules_to_not_convert', 'ignored_layers', 'dequantize'):
+  quantised.allow('expert_dtype', 'fp8')
+  # How activations are cast while computing; which modules are left out, and of what dtype the
+  # scales are, the files tell.
+  left_out = ('modules_to_not_convert', 'modules_to_convert', 'ignored_layers')
+  for inert in ('activation_scheme', 'scale_fmt', 'dequantize', *left_out):
     quantised.get(inert)
 
 

@@ -39,8 +39,7 @@ def load_pretrained(
   own devices hold, and all have to call it; the first alone compares tensors that repeat others.
 
   Args:
-    path: folder with config.json and safetensors, of DeepSeek-V3 or V2, Qwen2, Qwen3
-      or Llama.
+    path: folder with config.json and safetensors, of DeepSeek-V3 or V2, Qwen2.5, Qwen3 or Llama 3.
     dtype: of the parameters, 'float32' or 'bfloat16'; experts' selection biases stay float32.
     split: says of all parameters, by their paths with '/' between names, how they are split over
       devices; by default they are on the default device.

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from r1jax.interop import float8, load_pretrained, save_pretrained
+from r1jax.interop import float8, load_config, load_pretrained, save_pretrained
 from r1jax.model import MLA
 
 # Large enough for several blocks along both axes, the last of them cut off.
@@ -182,6 +182,14 @@ def test_transformers_dequantises_what_is_written(tmp_path):
   tokens_BL = np.random.default_rng(0).integers(0, 61, (2, 12))
   ours = model.ours(tokens_BL).logits_BLV
   np.testing.assert_allclose(ours, model.theirs(tokens_BL), atol=1e-4, rtol=0)
+
+
+def test_what_transformers_says_of_such_weights_is_read(stored, tmp_path):
+  _, folder = stored
+  said = transformers.FineGrainedFP8Config().to_dict()
+  fields = json.loads((folder / 'config.json').read_text()) | {'quantization_config': said}
+  (tmp_path / 'config.json').write_text(json.dumps(fields))
+  assert load_config(tmp_path) == load_config(folder)
 
 
 def test_a_family_that_is_not_published_so_is_refused(tmp_path):
