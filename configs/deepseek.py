@@ -8,8 +8,9 @@ of arXiv:2412.19437 and arXiv:2405.04434. Fields that are not here are those of 
     --config.rl.task.train_path=math/train.jsonl --config.rl.task.test_path=math/test.jsonl
 
 `init_from` is the folder that `hf download deepseek-ai/DeepSeek-V3-Base --local-dir
-models/DeepSeek-V3-Base` fills; its weights of 8 bits are decoded on the way in. The problems are
-MATH's; `--config.rl.task.name=gsm8k` (or `jsonl`) reads other files.
+models/DeepSeek-V3-Base` fills; its weights of 8 bits are decoded on the way in, and written so
+again by `--config.export_dtype=float8_e4m3fn`. The problems are MATH's;
+`--config.rl.task.name=gsm8k` (or `jsonl`) reads other files.
 
 | recipe  | trains            | on              |
 | ------- | ----------------- | --------------- |

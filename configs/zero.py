@@ -52,7 +52,9 @@ def get_config(problems: str = 'world') -> ConfigDict:
       'unroll': 4,  # Layers that are compiled one after the other; 1 for deep models.
     }
   )
-  config.export_dtype = 'float32'  # Of the trained model's weights; or 'bfloat16'.
+  # Of the trained model's weights; or 'bfloat16', or, of DeepSeek-V3, 'float8_e4m3fn': 8 bits with
+  # a scale a block, as it is published.
+  config.export_dtype = 'float32'
   # Devices along each axis; -1 is what is left.
   config.mesh = ConfigDict({'data': -1, 'fsdp': 1, 'tensor': 1, 'expert': 1, 'context': 1})
   config.rl = _rl(problems)

@@ -11,13 +11,14 @@ from jax.sharding import Mesh
 
 from r1jax import interop
 from r1jax.build import pretraining, reinforcement
+from r1jax.model import ModelConfig
 from r1jax.section import Section
 from r1jax.sharding import MeshShape, make_mesh
 from r1jax.stages.policy import Policy
 
 STAGES: dict[str, Callable] = {'rl': reinforcement.stage, 'pretrain': pretraining.stage}
 PARAM_DTYPES = {name: name for name in ('float32', 'bfloat16')}
-EXPORT_DTYPES = {name: name for name in interop.DTYPES}
+EXPORT_DTYPES = {name: name for name in interop.EXPORT_DTYPES}
 # Between the seeds of the stages of a run; large, so that seeds of other runs are not met.
 SEED_STRIDE = 1_000_003
 LARGEST_SEED = 2**31 - 1
@@ -65,9 +66,11 @@ def plan(config: ml_collections.ConfigDict) -> Plan:
   policy, load = None, functools.partial(Policy.load, mesh=mesh)
   if set(kinds) != {'pretrain'}:
     load = functools.partial(load, **_changes(fields))
-  if kinds[0] != 'pretrain':
-    policy = functools.partial(_initial_policy, load, fields.take('init_from', str))
   export_dtype = fields.choose('export_dtype', EXPORT_DTYPES)
+  if kinds[0] == 'pretrain':
+    _check_export(makers[0][1](None).config, export_dtype)
+  else:
+    policy = functools.partial(_initial_policy, load, export_dtype, fields.take('init_from', str))
   result = Plan(fields.take('name', str), mesh, policy, load, export_dtype, makers)
   if unread := fields.unread():
     raise ValueError(f'these config fields have no effect, remove them: {", ".join(unread)}')
@@ -150,10 +153,19 @@ def folder_of(init_from: str) -> Path:
   return Path(init_from)
 
 
-def _initial_policy(load: Callable[[Path], Policy], init_from: str) -> Policy:
-  """Loads the base."""
+def _check_export(model: ModelConfig, dtype: str) -> None:
+  """Raises ValueError if a model cannot be exported so: now, and not when it is to be saved."""
+  try:
+    interop.check_exportable(model, dtype)
+  except ValueError as error:
+    raise ValueError(f'config.export_dtype is {dtype!r}: {error}') from error
+
+
+def _initial_policy(load: Callable[[Path], Policy], export_dtype: str, init_from: str) -> Policy:
+  """Loads the base, of which the folder is first asked whether it can be exported."""
   folder = folder_of(init_from)
   try:
+    _check_export(interop.load_config(folder), export_dtype)
     return load(folder)
   except (OSError, ValueError) as error:
     hint = '' if folder.exists() else '; it must be a folder that has the model on this machine'

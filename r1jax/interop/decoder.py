@@ -6,7 +6,8 @@ from typing import Any
 
 from r1jax.interop import float8
 from r1jax.interop.fields import Fields
-from r1jax.interop.tables import EMBEDDING, FROM_HEADS, HEAD, LINEAR, SAME, VECTOR, Row
+from r1jax.interop.layouts import FROM_HEADS, LINEAR, SAME, VECTOR
+from r1jax.interop.tables import EMBEDDING, HEAD, Row
 from r1jax.model import ModelConfig
 
 LAYER = 'model.layers.{layer}'
@@ -45,6 +46,7 @@ class Family:
     read: makes a `ModelConfig` from config.json; refuses through the fields what we lack.
     write: makes the fields of config.json that are the family's own; raises ValueError that says
       what the family needs where it cannot express the model.
+    scaled: whether it is published in 8 bits with a scale a block, so that engines expect it.
   """
 
   architecture: str
@@ -52,6 +54,7 @@ class Family:
   rows: tuple[Row, ...]
   read: Callable[[Fields], ModelConfig]
   write: Callable[[ModelConfig], dict[str, Any]]
+  scaled: bool = False
 
 
 def read(fields: Fields) -> dict[str, Any]:
@@ -60,16 +63,19 @@ def read(fields: Fields) -> dict[str, Any]:
   fields.allow('attention_bias', False)
   fields.allow('attention_dropout', 0.0)
   fields.allow('mlp_bias', False)
+  fields.allow_on('is_causal')
+  for of_encoders in ('is_encoder_decoder', 'tie_encoder_decoder', 'add_cross_attention'):
+    fields.allow(of_encoders, False)
   float8.allow(fields)
   return {
-    'vocab_size': fields.need('vocab_size'),
-    'num_layers': fields.need('num_hidden_layers'),
-    'model_dim': fields.need('hidden_size'),
-    'mlp_dim': fields.need('intermediate_size'),
-    'tied': fields.get('tie_word_embeddings', False),
-    'norm_epsilon': fields.get('rms_norm_eps', 1e-6),
-    'init_std': fields.get('initializer_range', 0.02),
-    'max_positions': fields.need('max_position_embeddings'),
+    'vocab_size': fields.size('vocab_size'),
+    'num_layers': fields.size('num_hidden_layers'),
+    'model_dim': fields.size('hidden_size'),
+    'mlp_dim': fields.size('intermediate_size'),
+    'tied': fields.flag('tie_word_embeddings', False),
+    'norm_epsilon': fields.number('rms_norm_eps', 1e-6, above=0),
+    'init_std': fields.number('initializer_range', 0.02),
+    'max_positions': fields.size('max_position_embeddings'),
   }
 
 

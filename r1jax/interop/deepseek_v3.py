@@ -10,7 +10,8 @@ from typing import Any
 from r1jax.interop import decoder, rope_fields
 from r1jax.interop.decoder import LAYER, Family
 from r1jax.interop.fields import Fields, refuse_unless
-from r1jax.interop.tables import LINEAR, VECTOR, Row
+from r1jax.interop.layouts import LINEAR, VECTOR
+from r1jax.interop.tables import Row
 from r1jax.model import MLA, ModelConfig, MoE
 
 LATENT_NORM_EPSILON = 1e-6  # Fixed in DeepSeek's code; config.json has the other norms' alone.
@@ -50,13 +51,15 @@ def _read_v3(fields: Fields) -> ModelConfig:
   fields.allow('topk_method', 'noaux_tc')
   routing = {
     'scores': 'sigmoid',
-    'normalise': fields.get('norm_topk_prob', True),
+    'normalise': fields.flag('norm_topk_prob', True),
     'selection_bias': True,
   }
-  num_mtp = fields.get('num_nextn_predict_layers', fields.get('num_mtp_layers', 0))
+  num_mtp = fields.size(
+    'num_nextn_predict_layers', fields.size('num_mtp_layers', 0, least=0), least=0
+  )
   fields.allow('num_nextn_predict_layers', 0, 1)
   fields.allow('num_mtp_layers', 0, 1)
-  interleaved = fields.get('rope_interleave', True)
+  interleaved = fields.flag('rope_interleave', True)
   return _read(fields, routing, num_mtp, grouped=True, interleaved=interleaved)
 
 
@@ -81,8 +84,8 @@ def _read(
   common = decoder.read(fields)
   rope = rope_fields.read(fields, interleaved=interleaved, max_positions=common['max_positions'])
   if not rope_fields.agrees_on_mscale(rope):
-    fields.refuse('rope mscale without mscale_all_dim is ambiguous, supported: both or none')
-  num_dense = fields.need('first_k_dense_replace')
+    fields.refuse('rope mscale or mscale_all_dim alone is ambiguous, supported: both or none')
+  num_dense = fields.size('first_k_dense_replace', least=0)
   moe = _read_experts(fields, routing, grouped=grouped)
   if num_dense >= common['num_layers'] + num_mtp:
     moe, num_dense = None, 0
@@ -98,12 +101,12 @@ def _read(
 
 def _read_attention(fields: Fields) -> MLA:
   attention = MLA(
-    num_heads=fields.need('num_attention_heads'),
-    query_rank=fields.get('q_lora_rank'),
-    kv_rank=fields.need('kv_lora_rank'),
-    nope_dim=fields.need('qk_nope_head_dim'),
-    rope_dim=fields.need('qk_rope_head_dim'),
-    value_dim=fields.need('v_head_dim'),
+    num_heads=fields.size('num_attention_heads'),
+    query_rank=None if fields.get('q_lora_rank') is None else fields.size('q_lora_rank'),
+    kv_rank=fields.size('kv_lora_rank'),
+    nope_dim=fields.size('qk_nope_head_dim'),
+    rope_dim=fields.size('qk_rope_head_dim'),
+    value_dim=fields.size('v_head_dim'),
     norm_epsilon=LATENT_NORM_EPSILON,
   )
   fields.allow('num_key_value_heads', attention.num_heads)
@@ -114,18 +117,17 @@ def _read_attention(fields: Fields) -> MLA:
 
 def _read_experts(fields: Fields, routing: dict[str, Any], *, grouped: bool) -> MoE | None:
   fields.allow('moe_layer_freq', 1)
-  num_experts = fields.get('n_routed_experts')
-  if num_experts is None:
+  if fields.get('n_routed_experts') is None:
     return None
-  groups = [fields.need(name) if grouped else 1 for name in ('n_group', 'topk_group')]
+  groups = [fields.size(name) if grouped else 1 for name in ('n_group', 'topk_group')]
   for without_effect_unless_grouped in ('n_group', 'topk_group'):
     fields.get(without_effect_unless_grouped)
   return MoE(
-    num_experts=num_experts,
-    top_k=fields.need('num_experts_per_tok'),
-    width=fields.need('moe_intermediate_size'),
-    num_shared=fields.get('n_shared_experts', 0),
-    scaling=fields.need('routed_scaling_factor'),
+    num_experts=fields.size('n_routed_experts'),
+    top_k=fields.size('num_experts_per_tok'),
+    width=fields.size('moe_intermediate_size'),
+    num_shared=fields.size('n_shared_experts', 0, least=0),
+    scaling=fields.number('routed_scaling_factor'),
     num_groups=groups[0],
     num_groups_kept=groups[1],
     **routing,
@@ -214,5 +216,5 @@ def _write(config: ModelConfig, family: str) -> dict[str, Any]:
   return decoder.write(config) | heads | experts | rope_fields.write(config.rope)
 
 
-V3 = Family('DeepseekV3ForCausalLM', 'deepseek_v3', ROWS, _read_v3, _write_v3)
+V3 = Family('DeepseekV3ForCausalLM', 'deepseek_v3', ROWS, _read_v3, _write_v3, scaled=True)
 V2 = Family('DeepseekV2ForCausalLM', 'deepseek_v2', ROWS, _read_v2, _write_v2)

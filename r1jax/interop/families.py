@@ -39,6 +39,8 @@ def read(config_json: Mapping[str, Any]) -> tuple[Family, ModelConfig]:
 
 def _named(config_json: Mapping[str, Any]) -> Family:
   architectures = config_json.get('architectures') or []
+  if not isinstance(architectures, list):
+    raise ValueError(f'config.json: architectures is {architectures!r}, it must be a list')
   model_type = config_json.get('model_type')
   for family in FAMILIES:
     if family.architecture in architectures or (

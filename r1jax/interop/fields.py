@@ -1,9 +1,10 @@
 """Reading config.json so that nothing in it goes unnoticed."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# Fields that do not change the function from tokens to logits.
+# Fields that do not change the function from tokens to logits, whatever they hold.
 INERT = frozenset(
   {
     'architectures',
@@ -15,20 +16,26 @@ INERT = frozenset(
     'eos_token_id',
     'ep_size',
     'id2label',
+    'is_decoder',
     'label2id',
     'model_type',
     'name_or_path',
+    'output_attentions',
+    'output_hidden_states',
     'output_router_logits',
     'pad_token_id',
     'pretraining_tp',
+    'problem_type',
     'return_dict',
     'router_aux_loss_coef',
     'seq_aux',
     'tokenizer_class',
     'torch_dtype',
+    'torchscript',
     'transformers_version',
     'unsloth_fixed',
     'unsloth_version',
+    'use_bfloat16',
     'use_cache',
   }
 )
@@ -37,8 +44,8 @@ INERT = frozenset(
 class Fields:
   """The fields of config.json, or of a dict within it, while a family reads them.
 
-  A field that no one asks for must be inert, empty, 0 or off: what we do not know may change the
-  model.
+  A field that no one asks for must be inert, null, empty or 0: what we do not know may change the
+  model. `false` changes it where a switch is on by default.
   Problems are gathered, so that `check` can tell of all of them at once.
   """
 
@@ -62,12 +69,61 @@ class Fields:
     value = self._raw.get(name)
     return default if value is None else value
 
+  def size(self, name: str, default: int | None = None, *, least: int = 1) -> int:
+    """Returns a whole number, or `default` if the field is absent or null.
+
+    Raises:
+      ValueError: if it is missing, or anything but a whole number of at least `least`.
+    """
+    value = self.need(name) if default is None else self.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+      raise self._error(name, value, f'a whole number of at least {least}')
+    return value
+
+  def number(self, name: str, default: float | None = None, *, above: float = -math.inf) -> float:
+    """Returns a number, or `default` if the field is absent or null.
+
+    Raises:
+      ValueError: if it is missing, or anything but a finite number above `above`.
+    """
+    value = self.need(name) if default is None else self.get(name, default)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not above < value < math.inf:
+      bound = f' above {above:g}' if above > -math.inf else ''
+      raise self._error(name, value, f'a finite number{bound}')
+    return value
+
+  def flag(self, name: str, default: bool) -> bool:
+    """Returns a switch, or `default` if the field is absent.
+
+    Raises:
+      ValueError: if it is neither true nor false; null, which others read as off, passes only where
+        absence means the same.
+    """
+    self._known.add(name)
+    value = self._raw.get(name, default)
+    if value is None and not default:
+      return False
+    if not isinstance(value, bool):
+      raise self._error(name, value, 'true or false')
+    return value
+
+  def _error(self, name: str, value: Any, allowed: str) -> ValueError:
+    return ValueError(f'config.json: {self._within}{name} is {value!r}, it must be {allowed}')
+
   def allow(self, name: str, *supported: Any) -> None:
     """Notes a problem unless the field is absent, null or one of `supported`."""
     value = self.get(name)
     if value is not None and value not in supported:
       allowed = ' or '.join(map(repr, supported)) or 'null'
       self._problems.append(f'{self._within}{name} is {value!r}, supported: {allowed}')
+
+  def allow_on(self, name: str) -> None:
+    """Notes a problem unless a switch is on that is on by default; others read null as off."""
+    self._known.add(name)
+    value = self._raw.get(name, True)
+    if value is not True:
+      self._problems.append(f'{self._within}{name} is {value!r}, supported: True')
 
   def refuse(self, problem: str) -> None:
     """Notes a problem."""
@@ -90,9 +146,9 @@ class Fields:
 
   def _all_problems(self) -> list[str]:
     unknown = [
-      f'{self._within}{name} is {value!r}: unknown field'
+      f'{self._within}{name} is {value!r}: unknown field; remove it if it changes nothing'
       for name, value in self._raw.items()
-      if value and name not in self._known and not name.startswith('_')
+      if (value or value is False) and name not in self._known and not name.startswith('_')
     ]
     return self._problems + unknown + [p for inner in self._inner for p in inner._all_problems()]
 

@@ -7,12 +7,14 @@ factor for each block of 128 x 128 of its numbers, the last blocks cut off at th
 
 import json
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from r1jax.interop.fields import Fields
+from r1jax.interop.layouts import Ranges
 
 STORED = 'F8_E4M3'  # Its name in safetensors files.
 DTYPE = np.dtype(jnp.float8_e4m3fn)
@@ -31,11 +33,20 @@ def scale_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
   return tuple(-(-size // BLOCK) for size in shape)
 
 
-def decode(weight: np.ndarray, scale: np.ndarray) -> np.ndarray:
-  """Returns a weight `[out, in]` as float32: each number times the factor of its block."""
+def decode(weight: np.ndarray, scale: np.ndarray, starts: Sequence[int] = (0, 0)) -> np.ndarray:
+  """Returns a weight as float32: each number times the factor of its block.
+
+  Args:
+    weight: `[out, in]`, or a part of it.
+    scale: factors of all blocks of the whole weight.
+    starts: where the part begins along either axis.
+  """
   wide = weight.astype(np.float32)
-  for (row, column), factor in np.ndenumerate(scale):
-    wide[_block(row), _block(column)] *= factor
+  (first, column), (num_rows, num_columns) = starts, weight.shape
+  of_columns = np.arange(column, column + num_columns) // BLOCK
+  for row in range(first // BLOCK, -(-(first + num_rows) // BLOCK)):
+    own = slice(max(row * BLOCK - first, 0), (row + 1) * BLOCK - first)
+    wide[own] *= scale[row, of_columns]
   return wide
 
 
@@ -59,18 +70,24 @@ def _block(index: int) -> slice:
   return slice(index * BLOCK, (index + 1) * BLOCK)
 
 
-def read(file: pathlib.Path, name: str) -> np.ndarray:
-  """Returns a tensor of a safetensors file, which the library does not read into numpy.
+def read(file: pathlib.Path, name: str, ranges: Ranges) -> np.ndarray:
+  """Returns a part of a matrix in a safetensors file, which the library does not read into numpy.
 
   See safetensors/safetensors#682.
+
+  Args:
+    file: the file.
+    name: of the tensor.
+    ranges: of the part along either axis.
   """
+  (first, last), columns = ranges
   with file.open('rb') as opened:
     header_size = int.from_bytes(opened.read(8), 'little')
     entry = json.loads(opened.read(header_size))[name]
-    start, end = entry['data_offsets']
-    opened.seek(8 + header_size + start)
-    raw = opened.read(end - start)
-  return np.frombuffer(raw, DTYPE).reshape(entry['shape'])
+    width = entry['shape'][1]
+    opened.seek(8 + header_size + entry['data_offsets'][0] + first * width)
+    raw = opened.read((last - first) * width)
+  return np.frombuffer(raw, DTYPE).reshape(last - first, width)[:, slice(*columns)]
 
 
 def allow(fields: Fields) -> None:
@@ -79,8 +96,11 @@ def allow(fields: Fields) -> None:
   quantised.allow('quant_method', 'fp8')
   quantised.allow('fmt', 'e4m3')
   quantised.allow('weight_block_size', [BLOCK, BLOCK])
-  # How activations are cast while computing; which modules are left out, the files tell.
-  for inert in ('activation_scheme', 'modules_to_not_convert', 'ignored_layers', 'dequantize'):
+  quantised.allow('expert_dtype', 'fp8')
+  # How activations are cast while computing; which modules are left out, and of what dtype the
+  # scales are, the files tell.
+  left_out = ('modules_to_not_convert', 'modules_to_convert', 'ignored_layers')
+  for inert in ('activation_scheme', 'scale_fmt', 'dequantize', *left_out):
     quantised.get(inert)
 
 

@@ -9,6 +9,8 @@ GENERATION = 'generation_config.json'
 WEIGHTS = 'model.safetensors'
 INDEX = 'model.safetensors.index.json'
 DTYPES = ('float32', 'bfloat16')
+# Of exported weights; the last with a scale a block, where the family is published so.
+EXPORT_DTYPES = (*DTYPES, 'float8_e4m3fn')
 
 
 def checked_dtype(dtype: DTypeLike, allowed: tuple[str, ...] = DTYPES) -> np.dtype:

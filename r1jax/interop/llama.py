@@ -5,7 +5,8 @@ from typing import Any
 from r1jax.interop import decoder, rope_fields
 from r1jax.interop.decoder import LAYER, Family
 from r1jax.interop.fields import Fields, refuse_unless
-from r1jax.interop.tables import LINEAR, Row
+from r1jax.interop.layouts import LINEAR
+from r1jax.interop.tables import Row
 from r1jax.model import GQA, ModelConfig
 
 ROWS = (
@@ -16,25 +17,31 @@ ROWS = (
 
 
 def read_config(
-  fields: Fields, *, qkv_bias: bool = False, qk_norm: bool = False, **others: Any
+  fields: Fields,
+  *,
+  head_dim: int | None = None,
+  qkv_bias: bool = False,
+  qk_norm: bool = False,
+  **others: Any,
 ) -> ModelConfig:
   """Reads a decoder of grouped-query attention; also Qwen's.
 
   Args:
     fields: of config.json.
+    head_dim: where config.json does not say; None for the width of the model over the heads.
     qkv_bias: whether the family's queries, keys and values have biases.
     qk_norm: whether it normalises queries and keys.
     **others: what the family has read of `ModelConfig` itself.
   """
   common = decoder.read(fields)
-  num_heads = fields.need('num_attention_heads')
+  num_heads = fields.size('num_attention_heads')
   rope = rope_fields.read(fields, interleaved=False, max_positions=common['max_positions'])
   if not rope_fields.without_mscale(rope):
     fields.refuse('rope mscale and mscale_all_dim are set, supported: in DeepSeek models only')
   attention = GQA(
     num_heads=num_heads,
-    num_kv_heads=fields.get('num_key_value_heads', num_heads),
-    head_dim=fields.get('head_dim', common['model_dim'] // num_heads),
+    num_kv_heads=fields.size('num_key_value_heads', num_heads),
+    head_dim=fields.size('head_dim', head_dim or common['model_dim'] // num_heads),
     qkv_bias=qkv_bias,
     qk_norm=qk_norm,
   )

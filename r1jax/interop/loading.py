@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -15,8 +16,10 @@ from jax.sharding import Sharding
 from jax.typing import DTypeLike
 from safetensors import SafetensorError, safe_open
 
+from r1jax import hosts
 from r1jax.interop import families, float8, streaming, tables
 from r1jax.interop.folder import CONFIG, GENERATION, INDEX, WEIGHTS, checked_dtype
+from r1jax.interop.layouts import Ranges
 from r1jax.model import ModelConfig
 
 STORED_DTYPES = ('F32', 'BF16', 'F16')
@@ -32,10 +35,11 @@ def load_pretrained(
 
   Tensors are read one by one and written to their devices, so that the host holds little more than
   the largest tensor, or an array of up to 64 MiB (`streaming.SMALL_BYTES`). Weights in 8 bits with
-  a scale a block, as DeepSeek publishes them, are decoded.
+  a scale a block, as DeepSeek publishes them, are decoded. Of several processes each reads what its
+  own devices hold, and all have to call it; the first alone compares tensors that repeat others.
 
   Args:
-    path: folder with config.json and safetensors, of DeepSeek-V3 or V2, Qwen2 or Llama.
+    path: folder with config.json and safetensors, of DeepSeek-V3 or V2, Qwen2.5, Qwen3 or Llama 3.
     dtype: of the parameters, 'float32' or 'bfloat16'; experts' selection biases stay float32.
     split: says of all parameters, by their paths with '/' between names, how they are split over
       devices; by default they are on the default device.
@@ -57,7 +61,7 @@ def load_pretrained(
     tensors = _open(folder, stack)
     module = f'model.layers.{config.num_layers}.'
     if config.num_mtp and not any(name.startswith(module) for name in tensors):
-      config = dataclasses.replace(config, num_mtp=0)
+      config = _without_mtp(config)
     entries = tables.entries(family.rows, config)
     _check_tensors(folder, tensors, entries, tables.copies(config))
     flat: dict[str, jax.Array] = {}
@@ -111,6 +115,13 @@ def _existing(folder: pathlib.Path, *names: str) -> pathlib.Path:
   raise FileNotFoundError(f'{folder} lacks {" or ".join(names)}; {state}')
 
 
+def _without_mtp(config: ModelConfig) -> ModelConfig:
+  """Returns the model without its MTP module, and without experts if no other layer has any."""
+  if config.num_dense_layers == config.num_layers:
+    return dataclasses.replace(config, num_mtp=0, moe=None, num_dense_layers=0)
+  return dataclasses.replace(config, num_mtp=0)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Stored:
   """A tensor in an open file.
@@ -131,26 +142,30 @@ class _Stored:
     return tuple(self.opened.get_slice(self.name).get_shape())
 
   @property
+  def whole(self) -> Ranges:
+    """The ranges of all of it."""
+    return [(0, size) for size in self.shape]
+
+  @property
   def dtype(self) -> str:
     """Its name in safetensors files."""
     return self.opened.get_slice(self.name).get_dtype()
 
-  def read(self) -> np.ndarray:
-    """Returns the numbers as they are stored."""
+  def read(self, ranges: Ranges) -> np.ndarray:
+    """Returns the numbers of a part as they are stored; nothing else is read."""
     if self.dtype == float8.STORED:
-      return float8.read(self.path, self.name)
-    return self.opened.get_tensor(self.name)
+      return float8.read(self.path, self.name, ranges)
+    if ranges == self.whole:
+      return self.opened.get_tensor(self.name)  # Makes fewer copies.
+    return self.opened.get_slice(self.name)[tuple(slice(*each) for each in ranges)]
 
 
 def _open(folder: pathlib.Path, stack: contextlib.ExitStack) -> dict[str, _Stored]:
   """Opens the files of weights; returns their tensors by name."""
-  first = _existing(folder, INDEX, WEIGHTS)
-  files = [first]
-  if first.name == INDEX:
-    weight_map = _read_json(folder, INDEX).get('weight_map')
-    if not weight_map:
-      raise ValueError(f'{first} has no weight_map: fetch it again')
-    files = [_existing(folder, name) for name in sorted(set(weight_map.values()))]
+  # In this order, as transformers: what it saves in one file leaves an earlier index behind.
+  files = [_existing(folder, WEIGHTS, INDEX)]
+  if files[0].name == INDEX:
+    files = [_existing(folder, name) for name in _shards(folder)]
   tensors: dict[str, _Stored] = {}
   for file in files:
     try:
@@ -161,6 +176,17 @@ def _open(folder: pathlib.Path, stack: contextlib.ExitStack) -> dict[str, _Store
       ) from error
     tensors |= {name: _Stored(name, file, opened) for name in opened.keys()}  # noqa: SIM118
   return tensors
+
+
+def _shards(folder: pathlib.Path) -> list[str]:
+  """Returns the names of the files that the index names."""
+  weight_map = _read_json(folder, INDEX).get('weight_map')
+  names = list(weight_map.values()) if isinstance(weight_map, dict) else []
+  if not names or not all(isinstance(name, str) for name in names):
+    raise ValueError(
+      f'{folder / INDEX} has no weight_map from names of tensors to names of files: fetch it again'
+    )
+  return sorted(set(names))
 
 
 def _check_tensors(
@@ -189,14 +215,17 @@ def _check_tensors(
       problems.append(f'misshapen: {name}, found {shape}, expected {known[name]}')
     elif dtype not in STORED_DTYPES and not _is_scaled(tensor):
       problems.append(f'dtype: {name}, found {dtype}, expected {" or ".join(STORED_DTYPES)}')
-  if not problems:
-    problems = [
-      f'differs: {copy}, expected to repeat {name}, for the model shares them'
-      for copy, name in copies.items()
-      if copy in tensors and not np.array_equal(_read(tensors, copy), _read(tensors, name))
-    ]
+  problems = problems or hosts.first(functools.partial(_differing, tensors, copies))
   if problems:
     raise ValueError('\n  '.join([f'the tensors in {folder} do not fit its {CONFIG}:', *problems]))
+
+
+def _differing(tensors: Mapping[str, _Stored], copies: Mapping[str, str]) -> list[str]:
+  return [
+    f'differs: {copy}, expected to repeat {name}, for the model shares them'
+    for copy, name in copies.items()
+    if copy in tensors and not np.array_equal(_read(tensors, copy), _read(tensors, name))
+  ]
 
 
 def _says_nothing(name: str, shape: tables.Shape) -> bool:
@@ -209,10 +238,13 @@ def _is_scaled(tensor: _Stored) -> bool:
   return tensor.dtype == float8.STORED and len(tensor.shape) == 2
 
 
-def _read(tensors: Mapping[str, _Stored], name: str) -> np.ndarray:
-  numbers = tensors[name].read()
+def _read(tensors: Mapping[str, _Stored], name: str, ranges: Ranges | None = None) -> np.ndarray:
+  """Returns a tensor, or a part of it, decoded where it is in 8 bits."""
+  ranges = ranges or tensors[name].whole
+  numbers = tensors[name].read(ranges)
   if _is_scaled(tensors[name]):
-    return float8.decode(numbers, tensors[float8.scale_name(name)].read())
+    scale = tensors[float8.scale_name(name)]
+    return float8.decode(numbers, scale.read(scale.whole), [start for start, _ in ranges])
   return numbers
 
 
@@ -234,14 +266,19 @@ def _read_entry(
   dtype: np.dtype,
   shardings: Mapping[str, Sharding],
 ) -> dict[str, jax.Array]:
-  """Reads the tensors of an entry into its arrays, by path."""
+  """Reads the tensors of an entry, or what is held here of them, into its arrays, by path."""
   targets = {
     path: streaming.Target(shape, _kind(entry, dtype), shardings.get(path))
     for path, shape in zip(entry.paths, entry.shapes)
   }
+  layout, shapes = entry.row.layout, entry.part_shapes()
   for name, place in entry.index.items():
-    parts = entry.row.layout.to_ours(_read(tensors, name), entry.part_shapes())
+    held = streaming.hull([target.held(place) for target in targets.values()])
+    if held is None:
+      continue
+    window = layout.window(shapes, held)
+    parts = layout.to_ours(_read(tensors, name, window.theirs), window.shapes)
     for target, part in zip(targets.values(), parts):
-      target.write(place, part)
+      target.write(place, part, window.starts)
   # Without waiting, copies of several entries would pile up.
   return jax.block_until_ready({path: target.finish() for path, target in targets.items()})

@@ -9,8 +9,11 @@ from typing import Any
 from r1jax.interop import decoder, llama
 from r1jax.interop.decoder import LAYER, Family
 from r1jax.interop.fields import Fields, refuse_unless
-from r1jax.interop.tables import VECTOR, Row
+from r1jax.interop.layouts import VECTOR
+from r1jax.interop.tables import Row
 from r1jax.model import GQA, ModelConfig, MoE
+
+HEAD_DIM_3 = 128  # Of dense Qwen3 where config.json has none; the others' is width over heads.
 
 BIAS_ROWS = (
   *llama.ROWS,
@@ -32,26 +35,28 @@ def _read_2(fields: Fields) -> ModelConfig:
 
 
 def _read_3(fields: Fields) -> ModelConfig:
-  return _without_windows(fields, llama.read_config(fields, qk_norm=True))
+  config = llama.read_config(fields, head_dim=HEAD_DIM_3, qk_norm=True)
+  return _without_windows(fields, config)
 
 
 def _read_3_moe(fields: Fields) -> ModelConfig:
   # transformers writes the second name since version 5.
-  num_experts = fields.get('num_experts', fields.get('num_local_experts'))
+  newer = fields.get('num_local_experts')
   moe: MoE | None = MoE(
-    num_experts=num_experts or fields.need('num_experts'),
-    top_k=fields.need('num_experts_per_tok'),
-    width=fields.need('moe_intermediate_size'),
+    num_experts=fields.size('num_experts', newer),
+    top_k=fields.size('num_experts_per_tok'),
+    width=fields.size('moe_intermediate_size'),
     scores='softmax',
-    normalise=fields.get('norm_topk_prob', False),
+    normalise=fields.flag('norm_topk_prob', False),
     selection_bias=False,
     group_score_size=1,
   )
   fields.allow('decoder_sparse_step', 1)
   dense = fields.get('mlp_only_layers', [])
-  if dense != list(range(len(dense))):
+  if not isinstance(dense, list) or dense != list(range(len(dense))):
     fields.refuse(f'mlp_only_layers is {dense}, supported: the first layers of the model')
-  if len(dense) >= fields.need('num_hidden_layers'):
+    dense = []
+  if len(dense) >= fields.size('num_hidden_layers'):
     moe, dense = None, []
   config = llama.read_config(fields, qk_norm=True, moe=moe, num_dense_layers=len(dense))
   return _without_windows(fields, config)

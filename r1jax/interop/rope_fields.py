@@ -26,13 +26,13 @@ def read(fields: Fields, *, interleaved: bool, max_positions: int) -> Rope:
     The embedding. Whether YaRN's mscale terms make sense is for the family to say.
 
   Raises:
-    ValueError: for a kind of extension we do not have.
+    ValueError: for a kind of extension we do not have, or a number that makes none.
   """
-  theta = fields.get('rope_theta', DEFAULT_THETA)
+  theta = fields.number('rope_theta', DEFAULT_THETA, above=1)
   fields.allow('partial_rotary_factor', 1.0)
   old, new = fields.inner('rope_scaling'), fields.inner('rope_parameters')
   inner = new if fields.get('rope_parameters') else old
-  theta = inner.get('rope_theta', theta)
+  theta = inner.number('rope_theta', theta, above=1)
   inner.allow('partial_rotary_factor', 1.0)
   kind = inner.get('rope_type', inner.get('type', 'default'))
   inner.get('type')
@@ -49,23 +49,32 @@ def _default(fields: Fields, max_positions: int) -> None:
 
 
 def _yarn(fields: Fields, max_positions: int) -> Yarn:
-  fields.allow('truncate', True)
+  fields.allow_on('truncate')
+  if fields.get('attn_factor', 1) != 1:
+    fields.refuse(
+      f'rope attn_factor is {fields.get("attn_factor")}: transformers ignores it, other engines '
+      'multiply by it; remove it from config.json to get what transformers computes'
+    )
+  all_dim = fields.number('mscale_all_dim', 0)
   return Yarn(
-    factor=float(fields.need('factor')),
-    original_positions=fields.get('original_max_position_embeddings', max_positions),
-    beta_fast=float(fields.get('beta_fast', 32)),
-    beta_slow=float(fields.get('beta_slow', 1)),
-    mscale=float(fields.get('mscale', 1)),
-    mscale_all_dim=float(fields.get('mscale_all_dim', 0)),
+    factor=float(fields.number('factor', above=0)),
+    original_positions=fields.size('original_max_position_embeddings', max_positions),
+    beta_fast=float(fields.number('beta_fast', 32, above=0)),
+    beta_slow=float(fields.number('beta_slow', 1, above=0)),
+    # DeepSeek's code takes 1 for one that is missing, others ignore the other then: with 0,
+    # `agrees_on_mscale` refuses it.
+    mscale=float(fields.number('mscale', 0 if all_dim else 1)),
+    mscale_all_dim=float(all_dim),
   )
 
 
 def _llama3(fields: Fields, max_positions: int) -> Llama3Scaling:
+  low = fields.number('low_freq_factor', above=0)
   return Llama3Scaling(
-    factor=float(fields.need('factor')),
-    original_positions=fields.get('original_max_position_embeddings', max_positions),
-    low_frequency_factor=float(fields.need('low_freq_factor')),
-    high_frequency_factor=float(fields.need('high_freq_factor')),
+    factor=float(fields.number('factor', above=0)),
+    original_positions=fields.size('original_max_position_embeddings', max_positions),
+    low_frequency_factor=float(low),
+    high_frequency_factor=float(fields.number('high_freq_factor', above=low)),
   )
 
 
@@ -74,8 +83,9 @@ _READERS = {'default': _default, 'yarn': _yarn, 'llama3': _llama3}
 
 def _allow_amplitude(fields: Fields, rope: Rope) -> None:
   """Notes a problem if an explicit factor on the rotated vectors is not the one YaRN implies."""
-  found, implied = fields.get('attention_factor'), amplitude(rope)
-  if found is not None and not math.isclose(found, implied, rel_tol=1e-6):
+  implied = amplitude(rope)
+  found = fields.number('attention_factor', implied)
+  if not math.isclose(found, implied, rel_tol=1e-6):
     fields.refuse(f'rope attention_factor is {found}, supported: {implied} as YaRN implies')
 
 

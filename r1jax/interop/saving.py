@@ -15,16 +15,37 @@ from safetensors.numpy import save_file
 
 from r1jax import hosts, sharding
 from r1jax.interop import families, float8, tables
-from r1jax.interop.folder import CONFIG, DTYPES, GENERATION, INDEX, WEIGHTS, checked_dtype
+from r1jax.interop.decoder import Family
+from r1jax.interop.folder import (
+  CONFIG,
+  DTYPES,
+  EXPORT_DTYPES,
+  GENERATION,
+  INDEX,
+  WEIGHTS,
+  checked_dtype,
+)
 from r1jax.model import ModelConfig
 from r1jax.text.tokenizer import FILES as TOKENIZER_FILES
 from r1jax.text.tokenizer import FOLDER as TOKENIZER_FOLDER
 from r1jax.text.tokenizer import Tokenizer
 
 
-def check_exportable(config: ModelConfig) -> None:
-  """Raises ValueError if no family's format can hold such a model; says what it would need."""
-  families.write(config)
+def check_exportable(config: ModelConfig, dtype: DTypeLike = 'float32') -> None:
+  """Raises ValueError if no family's format can hold such a model, or not in the given dtype."""
+  _format(config, checked_dtype(dtype, EXPORT_DTYPES))
+
+
+def _format(config: ModelConfig, dtype: np.dtype) -> tuple[Family, dict[str, Any]]:
+  """Returns the family and the fields of config.json; raises ValueError if there are none."""
+  family, fields = families.write(config)
+  if dtype == float8.DTYPE and not family.scaled:
+    scaled = ', '.join(each.architecture for each in families.FAMILIES if each.scaled)
+    raise ValueError(
+      f'{family.architecture} is not kept in {dtype.name} ({scaled} is), allowed are '
+      f'{", ".join(map(repr, DTYPES))}'
+    )
+  return family, fields | _dtype_fields(dtype)
 
 
 def save_pretrained(
@@ -48,19 +69,20 @@ def save_pretrained(
     config: architecture.
     params: tree of parameters.
     tokenizer: whose files and special ids go along, or None.
-    dtype: of the tensors, 'float32' or 'bfloat16', or 'float8_e4m3fn' for weights in 8 bits with a
-      scale a block, as DeepSeek publishes them (the others are bfloat16 then); experts' selection
-      biases stay float32.
+    dtype: of the tensors, 'float32' or 'bfloat16', or, of DeepSeek-V3, 'float8_e4m3fn' for weights
+      in 8 bits with a scale a block, as it is published (what else there is is bfloat16 then);
+      experts' selection biases stay float32. transformers can dequantise such weights where their
+      sizes are multiples of 128.
     generation: defaults of generation for `generation_config.json`, such as a temperature; on
       control tokens the tokenizer has the say.
     max_shard_bytes: files of weights are no larger, unless a single tensor is.
 
   Raises:
-    ValueError: if no family can hold the model, the parameters do not fit the architecture, or the
-      tokenizer has more ids than the embedding has rows.
+    ValueError: if no family can hold the model, or not in that dtype, the parameters do not fit the
+      architecture, or the tokenizer has more ids than the embedding has rows.
   """
-  kind = checked_dtype(dtype, (*DTYPES, float8.DTYPE.name))
-  family, fields = families.write(config)
+  kind = checked_dtype(dtype, EXPORT_DTYPES)
+  family, fields = _format(config, kind)
   flat = traverse_util.flatten_dict(params, sep='/')
   tables.check_parameters(config, flat)
   _check_vocabulary(config, tokenizer)
@@ -71,7 +93,7 @@ def save_pretrained(
       _write(
         pathlib.Path(path).absolute(),
         tensors,
-        fields | _dtype_fields(kind),
+        fields,
         tokenizer,
         generation,
         max_shard_bytes,

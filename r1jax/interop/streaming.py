@@ -2,21 +2,21 @@
 
 import functools
 import math
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Sharding, SingleDeviceSharding
 
+from r1jax.interop.layouts import Ranges, Shape
+
 # Arrays of so many bytes are put together on the host: each shape to be filled is compiled for.
 SMALL_BYTES = 64 << 20
 
-Shape = tuple[int, ...]
-Ranges = list[tuple[int, int]]
-
 
 class Target:
-  """An array in the making; every part of it is written once."""
+  """An array in the making; every part of it that is held here is written once."""
 
   def __init__(self, shape: Shape, dtype: np.dtype, sharding: Sharding | None):
     """Takes memory on the devices of this process, or on the host for a small array.
@@ -30,32 +30,48 @@ class Target:
     self._shape, self._sharding = shape, sharding
     self._whole: np.ndarray | None = None
     self._pieces: dict[jax.Device, jax.Array] = {}
-    self._ranges: dict[jax.Device, Ranges] = {}
+    if sharding is None:
+      sharding = SingleDeviceSharding(jnp.zeros(()).device)
+    self._ranges: dict[jax.Device, Ranges] = {
+      device: [part.indices(size)[:2] for part, size in zip(index or (), shape)]
+      for device, index in sharding.addressable_devices_indices_map(shape).items()
+    }
     if math.prod(shape) * dtype.itemsize <= SMALL_BYTES:
       self._whole = np.empty(shape, dtype)
       return
-    if sharding is None:
-      self._sharding = sharding = SingleDeviceSharding(jnp.zeros(()).device)
-    for device, index in sharding.addressable_devices_indices_map(shape).items():
-      ranges = [part.indices(size)[:2] for part, size in zip(index or (), shape)]
-      self._ranges[device] = ranges
+    self._sharding = sharding
+    for device, ranges in self._ranges.items():
       size = tuple(stop - start for start, stop in ranges)
       self._pieces[device] = _zeros(size, dtype, SingleDeviceSharding(device))
 
-  def write(self, place: tuple[int, ...], part: np.ndarray) -> None:
+  def held(self, place: tuple[int, ...]) -> Ranges | None:
+    """Returns which part of what stands at a place the devices of this process hold.
+
+    Args:
+      place: index along the leading axes.
+
+    Returns:
+      The least ranges along the other axes that have the parts of all devices; None without any.
+    """
+    return hull([ranges[len(place) :] for ranges in self._ranges.values() if _has(ranges, place)])
+
+  def write(self, place: tuple[int, ...], part: np.ndarray, starts: Sequence[int] = ()) -> None:
     """Writes a part, and waits until it is where it belongs.
 
     Args:
       place: index of the part along the leading axes.
-      part: what stands there, of the shape of the other axes.
+      part: what stands there, all along the other axes or at least all that `held` returns.
+      starts: where it begins along the other axes; 0 by default.
     """
+    starts = starts or [0] * part.ndim
     if self._whole is not None:
-      self._whole[place] = part
+      own = self._whole[place]
+      own[tuple(slice(at, at + size) for at, size in zip(starts, part.shape))] = part
       return
     leading = len(place)
     for device, ranges in self._ranges.items():
-      if all(start <= at < stop for at, (start, stop) in zip(place, ranges)):
-        own = part[tuple(slice(*each) for each in ranges[leading:])]
+      if _has(ranges, place):
+        own = part[tuple(slice(a - at, b - at) for at, (a, b) in zip(starts, ranges[leading:]))]
         start = [at - first for at, (first, _) in zip(place, ranges)] + [0] * own.ndim
         own = jax.device_put(own[(None,) * leading], device)
         self._pieces[device] = _update(self._pieces[device], own, start)
@@ -70,6 +86,18 @@ class Target:
       return jax.make_array_from_callback(self._shape, self._sharding, lambda index: whole[index])
     pieces = list(self._pieces.values())
     return jax.make_array_from_single_device_arrays(self._shape, self._sharding, pieces)
+
+
+def hull(found: Sequence[Ranges | None]) -> Ranges | None:
+  """Returns the least ranges that have all of those given; None where none are."""
+  given = [ranges for ranges in found if ranges is not None]
+  if not given:
+    return None
+  return [(min(starts), max(stops)) for starts, stops in (zip(*axis) for axis in zip(*given))]
+
+
+def _has(ranges: Ranges, place: tuple[int, ...]) -> bool:
+  return all(start <= at < stop for at, (start, stop) in zip(place, ranges))
 
 
 def _zeros(shape: Shape, dtype: np.dtype, sharding: SingleDeviceSharding) -> jax.Array:

@@ -1,9 +1,8 @@
 """Name tables: which tensor of a Hugging Face folder holds which part of our parameters.
 
 A family's table is a tuple of rows, read in both directions. Hugging Face stores every layer and
-expert by itself, and weights of linear maps as torch does, `[out, in]`; ours stack the layers and
-experts along leading axes and keep heads apart from their width. A row therefore stands for many
-tensors. Its placeholders:
+expert by itself; ours are stacked along leading axes. A row therefore stands for many tensors. Its
+placeholders:
 
   {layer}   number of a layer in the folder; the MTP module counts as one more layer
   {block}   where our blocks are: 'dense_layers', 'expert_layers' or 'mtp/layer'
@@ -16,17 +15,16 @@ A row applies if the tree of parameters has its paths, so one table covers a fam
 import dataclasses
 import functools
 import itertools
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
+from r1jax.interop.layouts import Layout, Shape
 from r1jax.model import ModelConfig, Transformer
 
-Shape = tuple[int, ...]
 Place = tuple[int, ...]  # Of a tensor in the leading axes of an array.
 Layer = tuple[int | None, Place]  # Its number in a folder, and its place in its stack.
 
@@ -34,43 +32,6 @@ _NO_BLOCK: dict[str, list[Layer]] = {'': [(None, ())]}
 
 EMBEDDING = 'model.embed_tokens.weight'
 HEAD = 'lm_head.weight'
-
-
-@dataclasses.dataclass(frozen=True)
-class Layout:
-  """How numbers are laid out on either side; the two functions are inverses.
-
-  Attributes:
-    to_theirs: makes the tensor of a folder from our arrays.
-    to_ours: makes our arrays, of the given shapes, from the tensor.
-  """
-
-  to_theirs: Callable[..., np.ndarray]
-  to_ours: Callable[[np.ndarray, list[Shape]], list[np.ndarray]]
-
-
-def _linear(num_inputs: int) -> Layout:
-  """Lays out linear maps of the same inputs, side by side in their last axis.
-
-  Theirs is `[out, in]`; of each of ours the first `num_inputs` axes are inputs.
-  """
-
-  def to_theirs(*arrays: np.ndarray) -> np.ndarray:
-    joined = np.concatenate(arrays, axis=-1) if len(arrays) > 1 else arrays[0]
-    return joined.reshape(math.prod(joined.shape[:num_inputs]), -1).T
-
-  def to_ours(tensor: np.ndarray, shapes: list[Shape]) -> list[np.ndarray]:
-    joined = tensor.T.reshape(*shapes[0][:-1], -1)
-    ends = list(itertools.accumulate(shape[-1] for shape in shapes))
-    return np.split(joined, ends[:-1], axis=-1)
-
-  return Layout(to_theirs, to_ours)
-
-
-LINEAR = _linear(1)
-FROM_HEADS = _linear(2)
-VECTOR = Layout(lambda array: array.reshape(-1), lambda tensor, shapes: [tensor.reshape(shapes[0])])
-SAME = Layout(lambda array: array, lambda tensor, _: [tensor])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,7 +31,8 @@ def _yarn(inverse: np.ndarray, theta: float, yarn: Yarn, dim: int) -> np.ndarray
 
   low = max(math.floor(dimension(yarn.beta_fast)), 0)
   high = min(math.ceil(dimension(yarn.beta_slow)), dim - 1)
-  ramp = np.clip((np.arange(dim // 2) - low) / max(high - low, 1e-3), 0, 1)
+  # Where the ends swap (few original positions), published code divides by what is below 0.
+  ramp = np.clip((np.arange(dim // 2) - low) / (high - low or 1e-3), 0, 1)
   return inverse / yarn.factor * ramp + inverse * (1 - ramp)
 
 

@@ -69,7 +69,7 @@ class Policy:
 
     Args:
       folder: written as a whole, or not at all.
-      dtype: of the tensors, 'float32' or 'bfloat16'.
+      dtype: of the tensors, as `interop.save_pretrained` takes it.
     """
     interop.save_pretrained(
       folder,

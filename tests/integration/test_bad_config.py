@@ -3,6 +3,7 @@
 Through `runner.run`, as a user meets it.
 """
 
+import json
 import math
 import re
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 from miniature import fails
 
 from r1jax import build, runner
+from r1jax.interop import families
+from r1jax.model import GQA, ModelConfig
 
 
 @pytest.mark.parametrize(
@@ -175,8 +178,28 @@ def test_what_cannot_be_a_stage_is_named(config, workdir):
 
 def test_an_export_dtype_that_is_unknown_is_named(config, workdir):
   config.export_dtype = 'float16'
-  with fails("config.export_dtype is 'float16', allowed are 'float32', 'bfloat16'"):
+  with fails("config.export_dtype is 'float16'", "'float32', 'bfloat16', 'float8_e4m3fn'"):
     runner.run(config, workdir)
+
+
+def test_an_export_dtype_that_the_model_is_not_kept_in_is_named(config, workdir, tmp_path):
+  told = ('is not kept in float8_e4m3fn (DeepseekV3ForCausalLM is)', "'float32', 'bfloat16'")
+  qwen = ModelConfig(32, 1, 8, 8, GQA(2, 1, 4, qkv_bias=True))
+  # Neither weights nor a tokenizer are needed to know.
+  (tmp_path / 'config.json').write_text(json.dumps(families.write(qwen)[1]))
+  config.init_from = str(tmp_path)
+  config.export_dtype = 'float8_e4m3fn'
+  with fails("config.export_dtype is 'float8_e4m3fn': Qwen2ForCausalLM", *told):
+    runner.run(config, workdir)
+  pretraining = miniature.pretraining()
+  pretraining.export_dtype = 'float8_e4m3fn'
+  pretraining.pretrain.model.moe.update(
+    {'scores': 'softmax', 'normalise': False, 'selection_bias': False, 'group_score_size': 1}
+  )
+  pretraining.pretrain.model.num_mtp = 0
+  pretraining.pretrain.settings.mtp_weight = 0.0
+  with fails("config.export_dtype is 'float8_e4m3fn': DeepseekV2ForCausalLM", *told):
+    runner.run(pretraining, workdir)
 
 
 def test_a_stage_without_a_section_is_named(config, workdir):

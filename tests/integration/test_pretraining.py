@@ -2,8 +2,11 @@
 
 import json
 
+import jax
 import miniature
+import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from r1jax import runner
@@ -59,6 +62,17 @@ def test_the_model_is_exported_in_the_dtype_asked_for(pretrained, tmp_path, dtyp
     runner.run(config, folder)
   stored = load_file(folder / 'model' / 'model.safetensors')
   assert {a.dtype.name for name, a in stored.items() if 'correction_bias' not in name} == {dtype}
+
+
+def test_the_model_is_exported_in_8_bits(pretrained, tmp_path):
+  config = miniature.pretraining()
+  config.export_dtype = 'float8_e4m3fn'
+  runner.run(config, tmp_path)
+  with safe_open(tmp_path / 'model' / 'model.safetensors', framework='numpy') as stored:
+    name = 'model.layers.0.self_attn.o_proj.weight'
+    assert stored.get_slice(name).get_dtype() == 'F8_E4M3'
+  exact, found = (Policy.load(folder / 'model').params for folder in (pretrained, tmp_path))
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2**-4, atol=1e-3), found, exact)
 
 
 def test_killed_and_resumed_equals_uninterrupted(pretrained, tmp_path, monkeypatch, capsys):

@@ -195,6 +195,10 @@ def qwen(**changes):
   return PUBLISHED['qwen2.5-0.5b'] | changes
 
 
+def qwen3(**changes):
+  return qwen(architectures=['Qwen3ForCausalLM']) | changes
+
+
 def scaling(**fields):
   return {'rope_scaling': {'factor': 4.0, **fields}}
 
@@ -203,8 +207,23 @@ REFUSED = [
   (llama(architectures=['MambaForCausalLM']), r"\['MambaForCausalLM'\], supported: DeepseekV3For"),
   (llama(architectures=None, model_type='mamba'), 'is mamba, supported: DeepseekV3ForCausalLM'),
   (llama(hidden_size=None), 'hidden_size is missing'),
-  (llama(num_attention_heads='32'), 'a field of another type or size than LlamaForCausalLM has'),
-  (qwen(hidden_size=[896]), 'a field of another type or size than Qwen2ForCausalLM has'),
+  (llama(architectures='LlamaForCausalLM'), "'LlamaForCausalLM', it must be a list"),
+  (llama(num_attention_heads='32'), "num_attention_heads is '32', it must be a whole number of at"),
+  (qwen(hidden_size=[896]), r'hidden_size is \[896\], it must be a whole number of at least 1'),
+  (qwen(vocab_size=0), 'vocab_size is 0, it must be a whole number of at least 1'),
+  (qwen(vocab_size=True), 'vocab_size is True, it must be a whole number'),
+  (llama(rms_norm_eps='1e-6'), "rms_norm_eps is '1e-6', it must be a finite number above 0"),
+  (llama(rms_norm_eps=float('nan')), 'rms_norm_eps is nan, it must be a finite number above 0'),
+  (llama(tie_word_embeddings='false'), "tie_word_embeddings is 'false', it must be true or false"),
+  (llama(max_position_embeddings='x'), "max_position_embeddings is 'x', it must be a whole"),
+  (llama(rope_theta=0), 'rope_theta is 0, it must be a finite number above 1'),
+  (llama(rope_scaling={'rope_type': ['yarn']}), 'a field of another type or size than LlamaFor'),
+  (llama(is_causal=False), 'is_causal is False, supported: True'),
+  (llama(is_causal=None), 'is_causal is None, supported: True'),
+  (qwen(is_causal=False), 'is_causal is False, supported: True'),
+  (v3(is_causal=False), 'is_causal is False, supported: True'),
+  (llama(use_rope=False), 'use_rope is False: unknown field; remove it if it changes nothing'),
+  (llama(is_encoder_decoder=True), 'is_encoder_decoder is True, supported: False'),
   (llama(hidden_act='gelu'), "hidden_act is 'gelu', supported: 'silu'"),
   (llama(attention_bias=True), 'attention_bias is True, supported: False'),
   (llama(mlp_bias=True), 'mlp_bias is True, supported: False'),
@@ -218,6 +237,8 @@ REFUSED = [
   (v3(num_nextn_predict_layers=2), 'num_nextn_predict_layers is 2, supported: 0 or 1'),
   (v3(num_key_value_heads=8), 'num_key_value_heads is 8, supported: 128'),
   (v3(moe_layer_freq=2), 'moe_layer_freq is 2, supported: 1'),
+  (v3(norm_topk_prob=None), 'norm_topk_prob is None, it must be true or false'),
+  (v3(rope_interleave=None), 'rope_interleave is None, it must be true or false'),
   (v2(norm_topk_prob=True), 'norm_topk_prob is True, supported: False'),
   (v3(n_group=None), 'n_group is missing'),
   (v2(topk_method='group_limited_greedy', topk_group=None), 'topk_group is missing'),
@@ -226,10 +247,22 @@ REFUSED = [
   (qwen(layer_types=['full_attention'] * 23 + ['sliding_attention']), 'layer_types is'),
   (llama(**scaling(rope_type='longrope')), "is 'longrope', supported: 'default', 'yarn', 'llama3'"),
   (llama(**scaling(rope_type='yarn', truncate=False)), 'rope_scaling.truncate is False'),
+  (llama(**scaling(rope_type='yarn', truncate=None)), 'rope_scaling.truncate is None'),
+  (llama(**scaling(rope_type='yarn', factor=0)), 'rope_scaling.factor is 0, it must be a finite'),
+  (
+    qwen3(**scaling(rope_type='yarn', attn_factor=0.878)),
+    'attn_factor is 0.878: transformers ignores it, other engines multiply by it; remove it',
+  ),
+  (
+    llama(**scaling(rope_type='llama3', low_freq_factor=4.0, high_freq_factor=4.0)),
+    'rope_scaling.high_freq_factor is 4.0, it must be a finite number above 4',
+  ),
   (llama(**scaling(rope_type='yarn', attention_factor=2.0)), 'attention_factor is 2.0'),
   (llama(**scaling(rope_type='yarn', mscale_all_dim=1.0)), 'supported: in DeepSeek models only'),
   (llama(**scaling(rope_type='yarn', wavelength=1.0)), 'rope_scaling.wavelength is 1.0: unknown'),
-  (v3(**scaling(type='yarn', mscale=0.7)), 'mscale without mscale_all_dim is ambiguous'),
+  (v3(**scaling(type='yarn', mscale=0.7)), 'mscale or mscale_all_dim alone is ambiguous'),
+  (v3(**scaling(type='yarn', mscale_all_dim=1.0)), 'mscale or mscale_all_dim alone is ambiguous'),
+  (v2(**scaling(type='yarn', mscale_all_dim=0.7)), 'mscale or mscale_all_dim alone is ambiguous'),
   (llama(partial_rotary_factor=0.5), 'partial_rotary_factor is 0.5, supported: 1.0'),
 ]
 
@@ -251,7 +284,21 @@ def test_greedy_choice_of_experts_ignores_groups():
 
 def test_private_and_empty_fields_pass():
   fields = llama(_name_or_path='here', logit_scale=None, sliding_window=None, pruned_heads={})
+  fields |= {'logit_softcap': 0.0, 'mlp_bias': None}
   assert families.read(fields) == families.read(llama())
+
+
+def test_what_transformers_wrote_of_any_model_passes():
+  fields = {'output_attentions': False, 'output_hidden_states': False, 'is_decoder': False}
+  fields |= {'is_encoder_decoder': False, 'add_cross_attention': False, 'torchscript': False}
+  fields |= {'tie_encoder_decoder': False, 'use_bfloat16': False, 'tie_word_embeddings': None}
+  assert families.read(llama(**fields)) == families.read(llama())
+
+
+def test_width_of_heads_that_no_one_tells():
+  """As transformers: 128 in dense Qwen3, the width of the model over the heads elsewhere."""
+  assert families.read(qwen3())[1].attention.head_dim == 128
+  assert families.read(qwen())[1].attention.head_dim == 896 // 14
 
 
 def test_yarn_takes_its_defaults():

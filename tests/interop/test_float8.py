@@ -7,13 +7,16 @@ import interop_models as models
 import jax
 import numpy as np
 import pytest
+import torch
+import transformers
 from flax import traverse_util
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from r1jax.interop import float8, load_pretrained, save_pretrained
+from r1jax.interop import float8, load_config, load_pretrained, save_pretrained
+from r1jax.model import MLA
 
 # Large enough for several blocks along both axes, the last of them cut off.
 WIDE = dataclasses.replace(
@@ -47,6 +50,18 @@ def test_decoding_equals_the_format_written_out(shape):
     factor = scale[row // 128, column // 128]
     expected[row, column] = np.float32(NUMBERS[codes[row, column]]) * factor
   np.testing.assert_array_equal(float8.decode(codes.view(float8.DTYPE), scale), expected)
+
+
+@pytest.mark.parametrize(
+  'part', [((0, 130), (0, 257)), ((5, 130), (127, 129)), ((128, 129), (3, 4))]
+)
+def test_a_part_is_decoded_as_in_the_whole(part):
+  rng = np.random.default_rng(0)
+  codes = rng.standard_normal((130, 257)).astype(float8.DTYPE)
+  scale = rng.uniform(0.1, 2, float8.scale_shape(codes.shape)).astype(np.float32)
+  index = tuple(slice(*each) for each in part)
+  found = float8.decode(codes[index], scale, [start for start, _ in part])
+  np.testing.assert_array_equal(found, float8.decode(codes, scale)[index])
 
 
 @given(
@@ -138,6 +153,50 @@ def test_a_weight_without_its_scales_is_missing_them(tmp_path):
   kept, exact = loaded['dense_layers']['attention'], params['dense_layers']['attention']
   np.testing.assert_allclose(kept['out'], exact['out'], rtol=2**-4, atol=2e-3)
   np.testing.assert_array_equal(kept['kv_down'], exact['kv_down'])
+
+
+def test_transformers_dequantises_what_is_written(tmp_path):
+  """Where sizes are multiples of 128, or a single block: so transformers tells blocks' sizes."""
+  config = dataclasses.replace(
+    models.CONFIGS['v3'],
+    model_dim=256,
+    mlp_dim=384,
+    num_layers=2,
+    attention=MLA(16, query_rank=128, kv_rank=112, nope_dim=8, rope_dim=16, value_dim=16),
+    moe=dataclasses.replace(models.CONFIGS['v3'].moe, width=128),
+  )
+  params = jax.tree.map(lambda leaf: leaf * np.float32(0.3), models.random_params(config))
+  save_pretrained(tmp_path, config, params, dtype='float8_e4m3fn')
+  theirs = transformers.AutoModelForCausalLM.from_pretrained(
+    tmp_path,
+    dtype=torch.bfloat16,
+    attn_implementation='eager',
+    experts_implementation='eager',
+    quantization_config=transformers.FineGrainedFP8Config(dequantize=True),
+    device_map='cpu',
+  ).float()
+  # As theirs, decoded in float32 and rounded.
+  _, loaded = load_pretrained(tmp_path, dtype='bfloat16')
+  loaded = jax.tree.map(lambda leaf: leaf.astype(np.float32), loaded)
+  model = models.Exchanged(config, loaded, tmp_path, theirs, {})
+  tokens_BL = np.random.default_rng(0).integers(0, 61, (2, 12))
+  ours = model.ours(tokens_BL).logits_BLV
+  np.testing.assert_allclose(ours, model.theirs(tokens_BL), atol=1e-4, rtol=0)
+
+
+def test_what_transformers_says_of_such_weights_is_read(stored, tmp_path):
+  _, folder = stored
+  said = transformers.FineGrainedFP8Config().to_dict()
+  fields = json.loads((folder / 'config.json').read_text()) | {'quantization_config': said}
+  (tmp_path / 'config.json').write_text(json.dumps(fields))
+  assert load_config(tmp_path) == load_config(folder)
+
+
+def test_a_family_that_is_not_published_so_is_refused(tmp_path):
+  config = models.CONFIGS['qwen']
+  with pytest.raises(ValueError, match='Qwen2ForCausalLM is not kept in float8_e4m3fn'):
+    save_pretrained(tmp_path / 'model', config, models.random_params(config), dtype='float8_e4m3fn')
+  assert not (tmp_path / 'model').exists()
 
 
 def test_blocks_of_another_size_are_refused(stored, tmp_path):

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import interop_models as models
+import jax
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -61,7 +62,7 @@ def test_missing_weights(folder):
   (folder / 'model.safetensors').rename(folder / 'pytorch_model.bin')
   message = message_of(FileNotFoundError, load_pretrained, folder)
   assert (
-    'lacks model.safetensors.index.json or model.safetensors; found: config.json, py' in message
+    'lacks model.safetensors or model.safetensors.index.json; found: config.json, py' in message
   )
 
 
@@ -73,9 +74,27 @@ def test_missing_shard(tmp_path):
   assert f'lacks {lost.name}; found: config.json, model-00001' in message
 
 
-def test_index_without_map(folder):
-  (folder / 'model.safetensors.index.json').write_text('{}')
-  assert 'index.json has no weight_map' in message_of(ValueError, load_pretrained, folder)
+@pytest.mark.parametrize(
+  'index', [{}, {'weight_map': {}}, {'weight_map': ['model.safetensors']}, {'weight_map': {'a': 3}}]
+)
+def test_index_without_map(folder, index):
+  (folder / 'model.safetensors').rename(folder / 'model-00001.safetensors')
+  (folder / 'model.safetensors.index.json').write_text(json.dumps(index))
+  message = message_of(ValueError, load_pretrained, folder)
+  assert 'index.json has no weight_map from names of tensors to names of files' in message
+
+
+def test_an_index_that_an_earlier_model_left_is_not_read(llama_folder, tmp_path):
+  """As transformers saves and loads: one file beside the index of what was in several."""
+  params = models.random_params(LLAMA)
+  halves = jax.tree.map(lambda leaf: leaf / 2, params)
+  save_pretrained(tmp_path / 'earlier', LLAMA, halves, max_shard_bytes=20_000)
+  for left in (tmp_path / 'earlier').glob('model*'):
+    shutil.copy(left, llama_folder)
+  jax.tree.map(np.testing.assert_array_equal, load_pretrained(llama_folder)[1], params)
+  theirs, _ = models.load_torch(llama_folder)
+  embedding_VD = theirs.model.embed_tokens.weight.detach().numpy()
+  np.testing.assert_array_equal(embedding_VD, params['embedding'])
 
 
 def test_config_that_is_no_json(folder):

@@ -1,12 +1,14 @@
 """What we write, transformers computes as we do; what it writes, we read back."""
 
 import functools
+import json
 
 import interop_models as models
 import jax
 import numpy as np
 import pytest
 import torch
+import transformers
 from transformers.modeling_layers import MtpModel
 
 from r1jax.interop import load_pretrained
@@ -100,3 +102,32 @@ def test_mtp_module_equals(exchanged):
 
   ours_BLV = ours(model.params, TOKENS_BL[:, None])
   np.testing.assert_allclose(ours_BLV, theirs_BLV, atol=1e-4, rtol=0)
+
+
+def test_dense_deepseek_as_transformers_writes_it(tmp_path):
+  """Its config.json speaks of experts and of an MTP module; its tensors are of neither."""
+  theirs = transformers.DeepseekV3Config(
+    vocab_size=61,
+    hidden_size=32,
+    intermediate_size=40,
+    num_hidden_layers=2,
+    first_k_dense_replace=2,
+    num_attention_heads=4,
+    num_key_value_heads=4,
+    kv_lora_rank=10,
+    q_lora_rank=12,
+    qk_nope_head_dim=8,
+    qk_rope_head_dim=6,
+    v_head_dim=5,
+    max_position_embeddings=256,
+  )
+  torch.manual_seed(0)
+  transformers.AutoModelForCausalLM.from_config(theirs).save_pretrained(tmp_path)
+  written = json.loads((tmp_path / 'config.json').read_text())
+  assert (written['num_nextn_predict_layers'], written['n_routed_experts']) == (1, 256)
+  torch_model, _ = models.load_torch(tmp_path)
+  config, params = load_pretrained(tmp_path)
+  assert (config.moe, config.num_dense_layers, config.num_mtp) == (None, 0, 0)
+  ours = models.Exchanged(config, params, tmp_path, torch_model, {})
+  logits = ours.ours(TOKENS_BL).logits_BLV
+  np.testing.assert_allclose(logits, ours.theirs(TOKENS_BL), atol=1e-4, rtol=0)

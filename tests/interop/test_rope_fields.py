@@ -1,0 +1,50 @@
+"""Angular frequencies and amplitudes against those that transformers reads from the same fields."""
+
+import numpy as np
+import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+from r1jax.interop import rope_fields
+from r1jax.interop.fields import Fields
+from r1jax.model import rope
+
+DIM, MAX_POSITIONS = 16, 4096
+# Among them ramps whose ends swap: few original positions, small theta, betas the wrong way round.
+YARNS = st.fixed_dictionaries(
+  {
+    'rope_type': st.just('yarn'),
+    'rope_theta': st.sampled_from([3.0, 100.0, 10_000.0, 1e6]),
+    'factor': st.sampled_from([0.5, 1.0, 4.0, 40.0]),
+    'original_max_position_embeddings': st.sampled_from([2, 4, 8, 64, 4096, 100_000]),
+  },
+  optional={
+    'beta_fast': st.sampled_from([0.25, 1.0, 32.0, 200.0]),
+    'beta_slow': st.sampled_from([0.1, 1.0, 4.0]),
+  },
+)
+LLAMA3S = st.fixed_dictionaries(
+  {
+    'rope_type': st.just('llama3'),
+    'rope_theta': st.sampled_from([100.0, 500_000.0]),
+    'factor': st.sampled_from([0.5, 8.0]),
+    'original_max_position_embeddings': st.sampled_from([4, 8192]),
+    'low_freq_factor': st.sampled_from([0.5, 1.0]),
+    'high_freq_factor': st.sampled_from([1.5, 4.0]),
+  }
+)
+
+
+@settings(max_examples=200)
+@given(YARNS | LLAMA3S)
+def test_frequencies_equal(fields):
+  theirs = transformers.Qwen3Config(
+    head_dim=DIM, max_position_embeddings=MAX_POSITIONS, rope_parameters=dict(fields)
+  )
+  expected, amplitude = ROPE_INIT_FUNCTIONS[fields['rope_type']](theirs, 'cpu')
+  read = Fields({'rope_parameters': fields})
+  found = rope_fields.read(read, interleaved=False, max_positions=MAX_POSITIONS)
+  read.check()
+  np.testing.assert_allclose(rope.frequencies(found, DIM), expected, rtol=1e-5)
+  np.testing.assert_allclose(rope.amplitude(found), amplitude, rtol=1e-6)
