@@ -97,17 +97,16 @@ class _Place(NamedTuple):
   given: Mapping[int, '_Place'] = MappingProxyType({})
 
 
+def _number(one: _Instruction) -> int:
+  """Returns which element a get-tuple-element takes."""
+  return int(re.findall(r'index=(\d+)', one.rest)[0])
+
+
 def _constant(one: _Instruction) -> int | None:
   """Returns a whole number, if it is one."""
   if one.opcode == 'constant' and _WHOLE.match(one.shape):
     return int(re.findall(r'-?\d+', one.rest)[0])
   return None
-
-
-def _element(one: _Instruction) -> int | None:
-  """Returns the number of an element of a tuple, if it is one."""
-  found = re.search(r'index=(\d+)', one.rest)
-  return int(found[1]) if one.opcode == 'get-tuple-element' and found else None
 
 
 # Calls of the TPU's runtime that compute nothing.
@@ -277,8 +276,8 @@ class _Program:
       operands = [_Place(name, operand, given) for operand in one.operands]
       direction = re.search(r'direction=L([TE])', one.rest)
       if one.opcode == 'compare' and direction:
-        (left, _), (right, _) = map(self._resolved, operands)
-        limit, index = _constant(right), _element(left)
+        left, (right, _) = map(self._resolved, operands)
+        limit, index = _constant(right), self._element(*left)
         if limit is not None and index is not None:
           yield limit + (direction[1] == 'E'), index
       for called in _CALLED.findall(one.rest) if one.opcode in ('fusion', 'call') else ():
@@ -286,17 +285,24 @@ class _Program:
 
   def _added(self, place: '_Place', index: int) -> int | None:
     """Returns what is added to an element of a loop's tuple; None if it is not that, and more."""
-    one, (computation, _, given) = self._resolved(place)
-    if _element(one) == index:
+    one, found = self._resolved(place)
+    if self._element(one, found) == index:
       return 0
     if one.opcode != 'add':
       return None
-    terms = [_Place(computation, operand, given) for operand in one.operands]
+    terms = [_Place(found.computation, operand, found.given) for operand in one.operands]
     for term, other in (terms, terms[::-1]):
       added, more = self._added(term, index), _constant(self._resolved(other)[0])
       if added is not None and more is not None:
         return added + more
     return None
+
+  def _element(self, one: _Instruction, place: '_Place') -> int | None:
+    """Returns the number of an element of what a computation is given, if it is one."""
+    if one.opcode != 'get-tuple-element':
+      return None
+    source = self.computations[place.computation][one.operands[0]]
+    return _number(one) if source.opcode == 'parameter' else None
 
   def _resolved(self, place: '_Place') -> tuple[_Instruction, '_Place']:
     """Returns what computes a value, within fusions and behind copies, and where it is."""
@@ -304,14 +310,19 @@ class _Program:
     one = self.computations[computation][name]
     if one.opcode == 'parameter' and given:
       return self._resolved(given[int(re.findall(r'\d+', one.rest)[0])])
-    operands = [_Place(computation, operand, given) for operand in one.operands]
     if one.opcode in ('copy', 'bitcast', 'convert'):
-      return self._resolved(operands[0])
-    if one.opcode in ('fusion', 'call'):
-      called = _CALLED.findall(one.rest)[0]
-      root = list(self.computations[called])[-1]
-      return self._resolved(_Place(called, root, dict(enumerate(operands))))
-    return one, place
+      return self._resolved(_Place(computation, one.operands[0], given))
+    is_element = one.opcode == 'get-tuple-element'
+    caller = self.computations[computation][one.operands[0]] if is_element else one
+    if caller.opcode not in ('fusion', 'call'):
+      return one, place
+    called = _CALLED.findall(caller.rest)[0]
+    passed = enumerate(_Place(computation, operand, given) for operand in caller.operands)
+    root = list(self.computations[called].values())[-1]
+    if is_element and root.opcode != 'tuple':
+      return one, place
+    result = root.operands[_number(one)] if is_element else root.name
+    return self._resolved(_Place(called, result, dict(passed)))
 
   def _product(self, one: _Instruction, computation: str) -> float:
     shapes = [self._dims(name, computation) for name in one.operands[:2]]

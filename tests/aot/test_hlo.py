@@ -93,16 +93,18 @@ TPU = """HloModule m
   %i.1 = s32[]{{:T(128)}} get-tuple-element(%p), index=0
   %a.1 = bf16[8]{{0}} get-tuple-element(%p), index=1
   %step = s32[]{{:T(128)}} constant({step})
-  %next = s32[]{{:T(128)}} fusion(%step, %i.1), kind=kLoop, calls=%added
+  %both = (s32[]{{:T(128)}}, s32[]{{:T(128)}}) fusion(%step, %i.1), kind=kLoop, calls=%added
+  %next = s32[]{{:T(128)}} get-tuple-element(%both), index=1
   ROOT %t = (s32[]{{:T(128)}}, bf16[8]{{0}}) tuple(%next, %a.1)
 }}
 
-%added (param_0.2: s32[], param_1.2: s32[]) -> s32[] {{
+%added (param_0.2: s32[], param_1.2: s32[]) -> (s32[], s32[]) {{
   %param_0.2 = s32[]{{:T(128)}} parameter(0)
   %param_1.2 = s32[]{{:T(128)}} parameter(1)
   %none = s32[]{{:T(128)}} constant(0)
   %same = s32[]{{:T(128)}} add(%none, %param_1.2)
-  ROOT %more = s32[]{{:T(128)}} add(%param_0.2, %same)
+  %more = s32[]{{:T(128)}} add(%param_0.2, %same)
+  ROOT %two = (s32[]{{:T(128)}}, s32[]{{:T(128)}}) tuple(%same, %more)
 }}
 
 %condition (q: (s32[], bf16[8])) -> pred[] {{
