@@ -85,6 +85,10 @@ def _read(
   rope = rope_fields.read(fields, interleaved=interleaved, max_positions=common['max_positions'])
   if not rope_fields.agrees_on_mscale(rope):
     fields.refuse('rope mscale or mscale_all_dim alone is ambiguous, supported: both or none')
+  if not rope_fields.without_factor(rope):
+    fields.refuse(
+      'rope attention_factor is not what YaRN implies, supported: in Llama and Qwen only'
+    )
   num_dense = fields.size('first_k_dense_replace', least=0)
   moe = _read_experts(fields, routing, grouped=grouped)
   if num_dense >= common['num_layers'] + num_mtp:
@@ -182,6 +186,7 @@ def _write(config: ModelConfig, family: str) -> dict[str, Any]:
       rope_fields.agrees_on_mscale(config.rope),
       'model.rope.scaling.mscale and mscale_all_dim both set, or 1 and 0',
     ),
+    (rope_fields.without_factor(config.rope), 'model.rope.scaling.attention_factor None'),
     (
       attention.norm_epsilon == LATENT_NORM_EPSILON,
       f'model.attention.norm_epsilon {LATENT_NORM_EPSILON}',

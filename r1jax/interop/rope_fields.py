@@ -4,8 +4,11 @@ The older one has `rope_theta` beside a dict `rope_scaling`, the newer one a dic
 with everything. Both are read; the older is written, since all versions of all engines know it.
 """
 
+import dataclasses
 import math
 from typing import Any
+
+from absl import logging
 
 from r1jax.interop.fields import Fields
 from r1jax.model import Llama3Scaling, Rope, Yarn
@@ -39,9 +42,7 @@ def read(fields: Fields, *, interleaved: bool, max_positions: int) -> Rope:
   if kind not in _READERS:
     allowed = ', '.join(map(repr, _READERS))
     raise ValueError(f'config.json: the type of rope scaling is {kind!r}, supported: {allowed}')
-  rope = Rope(float(theta), _READERS[kind](inner, max_positions), interleaved)
-  _allow_amplitude(inner, rope)
-  return rope
+  return _with_factor(inner, Rope(float(theta), _READERS[kind](inner, max_positions), interleaved))
 
 
 def _default(fields: Fields, max_positions: int) -> None:
@@ -50,11 +51,6 @@ def _default(fields: Fields, max_positions: int) -> None:
 
 def _yarn(fields: Fields, max_positions: int) -> Yarn:
   fields.allow_on('truncate')
-  if fields.get('attn_factor', 1) != 1:
-    fields.refuse(
-      f'rope attn_factor is {fields.get("attn_factor")}: transformers ignores it, other engines '
-      'multiply by it; remove it from config.json to get what transformers computes'
-    )
   all_dim = fields.number('mscale_all_dim', 0)
   return Yarn(
     factor=float(fields.number('factor', above=0)),
@@ -81,12 +77,37 @@ def _llama3(fields: Fields, max_positions: int) -> Llama3Scaling:
 _READERS = {'default': _default, 'yarn': _yarn, 'llama3': _llama3}
 
 
-def _allow_amplitude(fields: Fields, rope: Rope) -> None:
-  """Notes a problem if an explicit factor on the rotated vectors is not the one YaRN implies."""
+def _with_factor(fields: Fields, rope: Rope) -> Rope:
+  """Reads an explicit factor on the rotated vectors, which only YaRN has.
+
+  `attention_factor` is transformers' name of the factor itself, `attn_factor` that of other engines
+  for its ratio to what YaRN implies. transformers ignores the latter; the authors of
+  DeepSeek-R1-0528-Qwen3-8B, whose 0.878 makes the factor 1, mean it.
+  """
   implied = amplitude(rope)
-  found = fields.number('attention_factor', implied)
-  if not math.isclose(found, implied, rel_tol=1e-6):
-    fields.refuse(f'rope attention_factor is {found}, supported: {implied} as YaRN implies')
+  relative = fields.number('attn_factor', 1, above=0)
+  factor = fields.number('attention_factor', relative * implied, above=0)
+  if math.isclose(factor, implied, rel_tol=1e-6) and relative == 1:
+    return rope
+  if not isinstance(rope.scaling, Yarn):
+    fields.refuse(f'rope attention_factor is {factor}, supported: with YaRN only')
+    return rope
+  if not math.isclose(factor, relative * implied, rel_tol=1e-6) and fields.get('attn_factor'):
+    fields.refuse(
+      f'rope attention_factor is {factor}, attn_factor {relative}: these must be the same but for '
+      f"YaRN's {implied}; remove the wrong one"
+    )
+  elif not fields.get('attention_factor'):
+    logging.warning(
+      'config.json has a rope attn_factor of %g, which transformers ignores: rotated vectors are '
+      "multiplied by it and by YaRN's %g here, as by other engines. For what transformers computes "
+      'remove it. What is exported has attention_factor, which transformers reads.',
+      relative,
+      implied,
+    )
+  return dataclasses.replace(
+    rope, scaling=dataclasses.replace(rope.scaling, attention_factor=float(factor))
+  )
 
 
 def write(rope: Rope) -> dict[str, Any]:
@@ -110,6 +131,10 @@ def _scaling(scaling: Yarn | Llama3Scaling | None) -> dict[str, Any] | None:
   yarn = shared | {'beta_fast': scaling.beta_fast, 'beta_slow': scaling.beta_slow}
   if scaling.mscale_all_dim:
     yarn |= {'mscale': scaling.mscale, 'mscale_all_dim': scaling.mscale_all_dim}
+  if scaling.attention_factor is not None:
+    implied = amplitude(Rope(scaling=dataclasses.replace(scaling, attention_factor=None)))
+    factor = scaling.attention_factor
+    yarn |= {'attention_factor': factor, 'attn_factor': factor / implied}
   return yarn
 
 
@@ -128,3 +153,8 @@ def without_mscale(rope: Rope) -> bool:
   """Returns whether the mscale terms have their neutral values."""
   yarn = rope.scaling
   return not isinstance(yarn, Yarn) or (yarn.mscale, yarn.mscale_all_dim) == (1, 0)
+
+
+def without_factor(rope: Rope) -> bool:
+  """Returns whether the factor on rotated vectors is that which YaRN implies."""
+  return not isinstance(rope.scaling, Yarn) or rope.scaling.attention_factor is None

@@ -15,6 +15,7 @@ class Yarn:
     mscale: weight of ln(factor) in the temperature applied to the rotated vectors.
     mscale_all_dim: weight of ln(factor) in the temperature applied to all dimensions: it scales
       the softmax, and the rotated vectors are relieved of it. 0 where a family has none.
+    attention_factor: on the rotated vectors, or None for what the two terms imply.
   """
 
   factor: float
@@ -23,6 +24,7 @@ class Yarn:
   beta_slow: float = 1.0
   mscale: float = 1.0
   mscale_all_dim: float = 0.0
+  attention_factor: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -54,6 +54,8 @@ def amplitude(rope: Rope) -> float:
   if not isinstance(rope.scaling, Yarn):
     return 1.0
   yarn = rope.scaling
+  if yarn.attention_factor is not None:
+    return yarn.attention_factor
   return mscale(yarn.factor, yarn.mscale) / mscale(yarn.factor, yarn.mscale_all_dim)
 
 

@@ -15,6 +15,7 @@ YARNS = st.builds(
   original_positions=st.sampled_from([8, 32]),
   beta_fast=st.sampled_from([32.0, 4.0]),
   beta_slow=st.sampled_from([1.0, 0.5]),
+  attention_factor=st.none() | st.sampled_from([0.8, 1.0]),
 )
 LLAMA_SCALINGS = st.builds(
   Llama3Scaling,
@@ -28,7 +29,7 @@ def deepseek_yarns(draw):
   """Draws YaRN as DeepSeek has it: with both terms of mscale, or with neither."""
   mscale = draw(st.sampled_from([0.707, 1.0, None]))
   terms = {} if mscale is None else {'mscale': mscale, 'mscale_all_dim': mscale}
-  return dataclasses.replace(draw(YARNS), **terms)
+  return dataclasses.replace(draw(YARNS), attention_factor=None, **terms)
 
 
 @st.composite

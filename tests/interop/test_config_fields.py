@@ -249,15 +249,12 @@ REFUSED = [
   (llama(**scaling(rope_type='yarn', truncate=False)), 'rope_scaling.truncate is False'),
   (llama(**scaling(rope_type='yarn', truncate=None)), 'rope_scaling.truncate is None'),
   (llama(**scaling(rope_type='yarn', factor=0)), 'rope_scaling.factor is 0, it must be a finite'),
-  (
-    qwen3(**scaling(rope_type='yarn', attn_factor=0.878)),
-    'attn_factor is 0.878: transformers ignores it, other engines multiply by it; remove it',
-  ),
+  (qwen3(**scaling(rope_type='yarn', attn_factor=0)), 'attn_factor is 0, it must be a finite'),
+  (v3(**scaling(type='yarn', attention_factor=2.0)), 'attention_factor is not what YaRN implies'),
   (
     llama(**scaling(rope_type='llama3', low_freq_factor=4.0, high_freq_factor=4.0)),
     'rope_scaling.high_freq_factor is 4.0, it must be a finite number above 4',
   ),
-  (llama(**scaling(rope_type='yarn', attention_factor=2.0)), 'attention_factor is 2.0'),
   (llama(**scaling(rope_type='yarn', mscale_all_dim=1.0)), 'supported: in DeepSeek models only'),
   (llama(**scaling(rope_type='yarn', wavelength=1.0)), 'rope_scaling.wavelength is 1.0: unknown'),
   (v3(**scaling(type='yarn', mscale=0.7)), 'mscale or mscale_all_dim alone is ambiguous'),
@@ -314,6 +311,7 @@ def changed(name, **changes):
 
 
 YARN_OF_GQA = Rope(scaling=Yarn(4.0, original_positions=64, mscale_all_dim=1.0))
+YARN_WITH_FACTOR = Rope(scaling=Yarn(4.0, original_positions=64, attention_factor=1.5))
 INEXPRESSIBLE: list[tuple[ModelConfig, str]] = [
   (changed('qwen', attention={'qk_norm': True}), 'Qwen2.*qkv_bias or qk_norm, not both'),
   (models.decoder(GQA(4, 2, 8, qkv_bias=True), moe=MoE(8, 2, 12)), 'Qwen2.*model.moe None'),
@@ -330,6 +328,7 @@ INEXPRESSIBLE: list[tuple[ModelConfig, str]] = [
   (changed('v3', attention={'norm_epsilon': 1e-5}), 'model.attention.norm_epsilon 1e-06'),
   (changed('v2', moe={'normalise': True}), 'DeepSeek-V2.*model.moe.normalise False'),
   (changed('v2', moe={'group_score_size': 2}), 'DeepSeek-V2.*model.moe.group_score_size 1'),
+  (changed('v3', rope=YARN_WITH_FACTOR), 'DeepSeek-V3.*scaling.attention_factor None'),
   (changed('v2', rope=Rope()), 'DeepSeek-V2.*model.rope.interleaved True'),
 ]
 

@@ -1,6 +1,7 @@
 """Angular frequencies and amplitudes against those that transformers reads from the same fields."""
 
 import numpy as np
+import pytest
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ YARNS = st.fixed_dictionaries(
   optional={
     'beta_fast': st.sampled_from([0.25, 1.0, 32.0, 200.0]),
     'beta_slow': st.sampled_from([0.1, 1.0, 4.0]),
+    'attention_factor': st.sampled_from([0.5, 1.0, 1.2]),
   },
 )
 LLAMA3S = st.fixed_dictionaries(
@@ -48,3 +50,41 @@ def test_frequencies_equal(fields):
   read.check()
   np.testing.assert_allclose(rope.frequencies(found, DIM), expected, rtol=1e-5)
   np.testing.assert_allclose(rope.amplitude(found), amplitude, rtol=1e-6)
+
+
+# Of DeepSeek-R1-0528-Qwen3-8B, as published.
+R1_0528_QWEN3 = {
+  'attn_factor': 0.8782488562869419,
+  'factor': 4.0,
+  'original_max_position_embeddings': 32768,
+  'rope_type': 'yarn',
+}
+
+
+def test_attn_factor_is_relative_to_what_yarn_implies(caplog):
+  found = read(R1_0528_QWEN3)
+  assert rope.amplitude(found) == pytest.approx(1.0, rel=1e-12)  # 0.878 of 0.1 ln 4 + 1.
+  assert 'transformers ignores' in caplog.text
+  caplog.clear()
+  written = rope_fields.write(found)['rope_scaling']
+  assert written['attention_factor'] == pytest.approx(1.0, rel=1e-12)
+  assert written['attn_factor'] == pytest.approx(R1_0528_QWEN3['attn_factor'], rel=1e-12)
+  assert read(written) == found
+  assert not caplog.text
+
+
+def test_factors_that_contradict_each_other_are_refused():
+  with pytest.raises(ValueError, match=r'attention_factor is 1\.1, attn_factor 0\.878.*1\.13862'):
+    read(R1_0528_QWEN3 | {'attention_factor': 1.1})
+
+
+def test_factor_without_yarn_is_refused():
+  with pytest.raises(ValueError, match=r'attention_factor is 0\.5, supported: with YaRN only'):
+    read({'rope_type': 'default', 'attention_factor': 0.5})
+
+
+def read(scaling):
+  fields = Fields({'rope_scaling': scaling})
+  found = rope_fields.read(fields, interleaved=False, max_positions=MAX_POSITIONS)
+  fields.check()
+  return found
