@@ -28,6 +28,7 @@ RECIPES = {
     'init_from': 'deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B',
     'rl.task.template': 'boxed',  # Paper: so the distilled models were measured.
     'rl.task.chat': True,
+    'rl.evaluation.generation_config': True,  # Temperature 0.6, top-p 0.95, as in the paper.
     # Paper: 1.0. The distilled models write no <answer> tags, and think within <think> by training.
     'rl.reward.format': 0.0,
     'mesh.fsdp': 2,

@@ -40,6 +40,7 @@ RECIPES = {
     'name': 'llama_8b_instruct',
     'init_from': 'meta-llama/Llama-3.1-8B-Instruct',
     'rl.task.chat': True,  # Paper: a base model, which has no turns.
+    'rl.evaluation.generation_config': True,  # Temperature 0.6, top-p 0.9.
   },
 }
 

@@ -119,7 +119,6 @@ def _rl(problems: str) -> ConfigDict:
     {
       'group_size': 16,  # Answers to a question. Paper: 16.
       'max_completion_tokens': 160,  # Paper: 32,768, later 65,536.
-      # What a model's generation_config.json has of these goes along, and is not sampled by.
       'sampler': {'temperature': 1.0, 'top_k': placeholder(int), 'top_p': 1.0},  # Paper: 1; none.
       'segment_tokens': 40,  # Between two compactions of the batch.
       # Of each prompt, read at one time: bounds activations of long prompts. None for all.
@@ -185,12 +184,24 @@ def _rl(problems: str) -> ConfigDict:
       'max_skipped': 5,  # Updates in a row that may not be finite.
     }
   )
-  # Problems held out, each with a group of answers at temperature 1; 'test' at start and end.
-  # HumanEval has 164 in all.
-  held_out = (16, 64) if problems == 'humaneval' else (64, 256)
-  rl.evaluation = ConfigDict(dict(zip(('validation_problems', 'test_problems'), held_out)))
+  rl.evaluation = _evaluation(problems)
   rl.num_completions = 32  # Answers written down of a step.
   return rl
+
+
+def _evaluation(problems: str) -> ConfigDict:
+  # Problems held out, each with a group of answers; 'test' at start and end. HumanEval has 164.
+  validation, test = (16, 64) if problems == 'humaneval' else (64, 256)
+  return ConfigDict(
+    {
+      'validation_problems': validation,
+      'test_problems': test,
+      # Paper: temperature 0.6, top-p 0.95. Here the distribution that is trained.
+      'sampler': {'temperature': 1.0, 'top_k': placeholder(int), 'top_p': 1.0},
+      # Whether what the model's generation_config.json says of these comes first.
+      'generation_config': False,
+    }
+  )
 
 
 def _task(problems: str) -> ConfigDict:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from absl import logging
 from jax.sharding import Mesh
 
+from r1jax import interop
 from r1jax.build import devices, objectives, problems, rewards
 from r1jax.decoding import Sampler
 from r1jax.evaluation.answering import Answering
@@ -103,6 +104,8 @@ def stage(section: Section, seed: int, mesh: Mesh | None):
     split: section.evaluation.take(f'{split}_problems', int, least=0)
     for split in ('test', 'validation')
   }
+  sampler = section.evaluation.sampler.make(Sampler)
+  by_model = section.evaluation.take('generation_config', bool)
   asked = problems.read(section.task, section.evaluation, section.reward, seed)
   reward = rewards.scorer(
     section.reward,
@@ -129,7 +132,12 @@ def stage(section: Section, seed: int, mesh: Mesh | None):
     )
     with section.lora.blamed():
       title = _title(policy, learning.lora)
-    measures = _benchmarks(sizes, asked, learning, seed)
+    chosen = sampler
+    if by_model:
+      with section.evaluation.blamed():
+        chosen = dataclasses.replace(sampler, **interop.sampling_defaults(policy.generation))
+      logging.info('Evaluations sample as the model wants it: %s.', chosen)
+    measures = _benchmarks(sizes, asked, learning, chosen, seed)
     # That no prompt is too long shows now, and not in the midst of a run.
     attempts = 1 + learning.settings.max_resamples
     num_drawn = steps * learning.settings.prompts_per_step * attempts
@@ -171,6 +179,7 @@ def _benchmarks(
   sizes: Mapping[str, int],
   asked: problems.Problems,
   learning: rl_step.Reinforcement,
+  sampler: Sampler,
   seed: int,
 ) -> list[Benchmark]:
   """Returns the benchmarks, that of the test split first."""
@@ -183,7 +192,7 @@ def _benchmarks(
       Benchmark(
         split=split,
         problems=[source[i] for i in range(min(size, len(source)))],
-        answering=dataclasses.replace(learning.answering, sampler=Sampler()),
+        answering=dataclasses.replace(learning.answering, sampler=sampler),
         batch_size=learning.settings.prompts_per_step,
         judges=asked.kind.judges_of(learning.answering.template('')),
         seed=seed,

@@ -1,6 +1,7 @@
 """GRPO that asks in the chat template of a Qwen2, whose turns end otherwise than its texts."""
 
 import json
+import shutil
 
 import jax
 import miniature
@@ -11,6 +12,7 @@ import transformers
 from miniature import fails
 
 from r1jax import build, interop, runner
+from r1jax.decoding import Sampler
 from r1jax.model import GQA, ModelConfig, Transformer
 from r1jax.structs import Problem
 from r1jax.text import templates
@@ -48,7 +50,7 @@ def base(tiny_base, tmp_path_factory):
   write = lambda name, fields: (folder / name).write_text(json.dumps(fields))  # noqa: E731
   write('tokenizer_config.json', {'eos_token': '<eos>', 'pad_token': '<pad>'})
   ends = [made.token_to_id(token) for token in ('<|im_end|>', '<eos>')]
-  write('generation_config.json', {'eos_token_id': ends, 'temperature': 0.6})
+  write('generation_config.json', {'eos_token_id': ends, 'temperature': 0.6, 'top_k': 20})
   (folder / 'chat_template.jinja').write_text(TEMPLATE)
   return folder
 
@@ -86,6 +88,27 @@ def test_trains_on_what_transformers_would_ask(base, tmp_path):
   assert written and all(row['completion'].startswith('<think>\n') for row in written)
   exported = transformers.PreTrainedTokenizerFast.from_pretrained(tmp_path / 'run' / 'model')
   assert asked(exported) == asked(theirs)
+
+
+def test_evaluations_sample_as_the_model_wants_it(base, tmp_path):
+  """What the model names comes first, the rest is the config's; training has its own."""
+
+  def samplers(folder, **evaluation):
+    config = in_chat(folder)
+    config.rl.evaluation.update(evaluation)
+    plan = build.plan(config)
+    (_, make), *_ = plan.stages
+    stage = make(plan.policy())
+    return [stage.learning.answering.sampler, *(one.answering.sampler for one in stage.benchmarks)]
+
+  own = {'temperature': 0.9, 'top_k': None, 'top_p': 0.8}
+  assert samplers(base) == [Sampler(), Sampler()]
+  assert samplers(base, sampler=own) == [Sampler(), Sampler(0.9, None, 0.8)]
+  assert samplers(base, sampler=own, generation_config=True) == [Sampler(), Sampler(0.6, 20, 0.8)]
+  other = shutil.copytree(base, tmp_path / 'other')
+  (other / 'generation_config.json').write_text(json.dumps({'min_p': 0.1}))
+  with fails('config.rl.evaluation: generation_config.json asks for min_p 0.1; samplers have'):
+    samplers(other, generation_config=True)
 
 
 def test_what_a_chat_lacks_is_named(base, tiny_base, workdir):

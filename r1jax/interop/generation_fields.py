@@ -1,0 +1,70 @@
+"""How answers are sampled, in generation_config.json."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# What our samplers have, and the kind of number that it is.
+_KINDS = {'temperature': (float, int), 'top_k': (int,), 'top_p': (float, int)}
+# What they do not have, and the values with which it changes no token that is drawn.
+_NEUTRAL: Mapping[str, Any] = {
+  'bad_words_ids': [],
+  'begin_suppress_tokens': [],
+  'diversity_penalty': 0,
+  'encoder_no_repeat_ngram_size': 0,
+  'encoder_repetition_penalty': 1,
+  'epsilon_cutoff': 0,
+  'eta_cutoff': 0,
+  'exponential_decay_length_penalty': None,
+  'forced_bos_token_id': None,
+  'forced_eos_token_id': None,
+  'guidance_scale': 1,
+  'min_length': 0,
+  'min_new_tokens': 0,
+  'min_p': 0,
+  'no_repeat_ngram_size': 0,
+  'num_beams': 1,
+  'penalty_alpha': 0,
+  'repetition_penalty': 1,
+  'sequence_bias': {},
+  'suppress_tokens': [],
+  'top_h': None,
+  'typical_p': 1,
+  'watermarking_config': None,
+}
+
+
+def sampling_defaults(defaults: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns what a model's defaults of generation say of sampling.
+
+  Args:
+    defaults: the fields of generation_config.json. What it does not name is left out, whatever
+      engines take for it; `do_sample` false is temperature 0, `top_k` 0 or -1 keeps all tokens.
+
+  Returns:
+    Those of `temperature`, `top_k` (None for all tokens) and `top_p` that it names.
+
+  Raises:
+    ValueError: it asks for what samplers here do not have, such as a repetition penalty, or a field
+      is no number.
+  """
+  given = {name: value for name, value in defaults.items() if value is not None}
+  wanted = [
+    f'{name} {given[name]!r}'
+    for name, neutral in _NEUTRAL.items()
+    if name in given and given[name] != neutral
+  ]
+  if wanted:
+    raise ValueError(
+      f'generation_config.json asks for {", ".join(wanted)}; samplers have temperature, top_k and '
+      'top_p alone'
+    )
+  found = {name: given[name] for name in _KINDS if name in given}
+  for name, value in found.items():
+    if isinstance(value, bool) or not isinstance(value, _KINDS[name]):
+      allowed = 'a whole number' if float not in _KINDS[name] else 'a number'
+      raise ValueError(f'generation_config.json: {name} is {value!r}, it must be {allowed}')
+  if found.get('top_k') in (0, -1):
+    found['top_k'] = None
+  if given.get('do_sample') is False:
+    found['temperature'] = 0.0
+  return found
