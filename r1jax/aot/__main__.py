@@ -39,7 +39,7 @@ def compile_recipe(argv: list[str]) -> None:
       memory_bytes, devices = None, jax.devices()
     for stage in recipe.read(_CONFIG.value, devices):
       found = []
-      programs = list(stage.programs)
+      programs = stage.programs
       names = [one.name for one in programs]
       chosen = [one for one in programs if one.name in (_PROGRAMS.value or names)]
       # Some programs are there with some settings alone.

@@ -72,7 +72,7 @@ class Work:
 
 
 def of_step(learning: Reinforcement, params: Any, *, platform: str) -> Iterator[Program]:
-  """Yields the programs of a step.
+  """Yields the programs of a step; to be called under its mesh.
 
   Args:
     learning: the step; its problems, rewards and tokenizer are not needed.

@@ -36,10 +36,11 @@ class Stage:
   params: Any
 
   @property
-  def programs(self) -> Iterator[programs.Program]:
+  def programs(self) -> list[programs.Program]:
     """The programs of a step."""
     platform = self.mesh.devices.flat[0].platform
-    return programs.of_step(self.learning, self.params, platform=platform)
+    with jax.set_mesh(self.mesh):  # As in a run: shapes depend on it.
+      return list(programs.of_step(self.learning, self.params, platform=platform))
 
 
 def read(config: ml_collections.ConfigDict, devices: list[Any]) -> Iterator[Stage]:

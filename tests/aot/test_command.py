@@ -107,6 +107,17 @@ def test_beside_a_program_stands_what_the_run_keeps(told):
   assert kinds['score']['microbatch'] < of_gradient['microbatch'] == of_gradient['next microbatch']
 
 
+def test_what_is_compiled_is_what_the_mesh_would_run(tmp_path):
+  """Samples are split along context, so that prompts leave and no device takes another's caches."""
+  output = tmp_path / 'found.jsonl'
+  mesh = ('--config.mesh.data=1', '--config.mesh.context=2')
+  done = command(f'--output={output}', *mesh, '--programs=shrink batch', devices=2)
+  assert done.returncode == 0, done.stderr
+  (found,) = json.loads(output.read_text())['programs']
+  assert not found['cost']['collective_bytes']
+  assert 0.45 < found['memory']['outputs'] / found['memory']['cache'] < 0.55
+
+
 def test_operations_are_about_those_of_the_model(told):
   """The shipped model computes every expert for every token: four times the chosen ones' work."""
   ratios = {one['name']: one['ratio'] for one in told[1]['programs'] if one['ratio']}
