@@ -599,13 +599,13 @@ def test_a_batch_shrinks_without_a_word_between_devices(on_mesh):
     drawn(),
     lambda array, *axes: jax.device_put(array, sharding.abstract(array, mesh, *axes).sharding),
   )
-  program = generation.take.lower(placed, *plan).compile()
+  program = generation.take.lower(placed, *plan, parts=parts).compile()
   sent = hlo.cost(program.as_text()).collective_bytes
   cache = programs.bytes_per_device(placed.suffix.blocks)
   assert sum(sent.values()) < cache / 10  # Whether samples are alive, at the most.
   assert program.memory_analysis().temp_size_in_bytes < cache
   with one_device():
-    expected = generation.take(drawn(), *plan)
+    expected = generation.take(drawn(), *plan, parts=parts)
   for found, other in zip(
     jax.tree.leaves(program(placed, *plan)), jax.tree.leaves(expected), strict=True
   ):

@@ -242,7 +242,9 @@ def _shrinking(shapes: _Shapes, platform: str) -> Iterator[Program]:
   arguments = {'cache': (batch.prefix, batch.suffix)}
   yield Program(
     'shrink batch',
-    functools.partial(_lower, functools.partial(generation.take, batch, *plan), platform),
+    functools.partial(
+      _lower, functools.partial(generation.take, batch, *plan, parts=parts), platform
+    ),
     arguments,
     shapes.beside(arguments),
     None,

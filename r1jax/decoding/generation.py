@@ -143,7 +143,7 @@ def generate(
     plan = compaction(~done_PG, parts)
     if plan is not None:
       index_P, index_PG, live_PG = plan
-      batch = take(batch, index_P, index_PG, live_PG)
+      batch = take(batch, index_P, index_PG, live_PG, parts=parts)
       row_P = row_P[index_P]
       column_PG = np.take_along_axis(column_PG[index_P], index_PG, axis=1)
   if out.experts is not None:
@@ -367,57 +367,47 @@ def _kept(live_BX: np.ndarray, num_parts: int) -> np.ndarray:
   return (index_BAX + size * np.arange(num_parts)[:, None]).reshape(len(live_BX), -1)
 
 
-@jax.jit
-def take(batch: Batch, index_P, index_PG, live_PG) -> Batch:
-  """Returns the batch that `compaction` plans; samples that are not alive are padding.
+@functools.partial(jax.jit, static_argnames='parts')
+def take(batch: Batch, index_P, index_PG, live_PG, *, parts: tuple[int, int]) -> Batch:
+  """Returns the batch that `compaction` plans; samples that are not alive are padding."""
 
-  Each device picks among its own prompts and samples.
-  """
+  def prompts(array, axis):
+    """Picks prompts at `axis`."""
+    return _taken(array, index_P[(None,) * axis], axis, parts[0])
 
-  def prompts(array, *axes):
-    """Picks prompts of `[N, P, ...]`."""
-    if len(index_P) == array.shape[1]:
-      return array  # All of them, in their place.
-    within_P = index_P[None] % _share(array, axes, 1)
-    return sharding.on_each_device(
-      lambda array, index: jnp.take(array, index[0], axis=1),
-      [(array, axes), (within_P, (None, 'prompts'))],
-    )
-
-  def samples(array, *axes):
-    """Picks prompts of `[N, P, G, ...]`, and samples of each."""
-    array = prompts(array, *axes)
-    if index_PG.shape[1] == array.shape[2]:
-      return array
-    within_PG = index_PG % _share(array, axes, 2)
-    pick = jax.vmap(functools.partial(jnp.take, axis=1), in_axes=(1, 0), out_axes=1)
-    return sharding.on_each_device(
-      lambda array, index: pick(array, index[0]),
-      [(array, axes), (within_PG[None], (None, 'prompts', 'samples'))],
-    )
-
-  def alone(pick, array, *axes):
-    return pick(array[None], None, *axes)[0]
+  def samples(array, axis):
+    """Picks prompts at `axis` and each prompt's samples at `axis + 1`."""
+    return _taken(prompts(array, axis), index_PG[(None,) * axis], axis + 1, parts[1])
 
   prefix = Prefix(
-    over_cache(prompts, batch.prefix.cache, 'prompts', None),
-    alone(prompts, batch.prefix.length_P, 'prompts'),
+    jax.tree.map(lambda array: prompts(array, 1), batch.prefix.cache),
+    prompts(batch.prefix.length_P, 0),
   )
   suffix = Suffix(
-    tuple(over_cache(samples, block, *_SUFFIX) for block in batch.suffix.blocks),
-    batch.suffix.length,
+    jax.tree.map(lambda array: samples(array, 1), batch.suffix.blocks), batch.suffix.length
   )
-  token_PG, key_PG = (
-    alone(samples, array, 'prompts', 'samples') for array in (batch.token_PG, batch.key_PG)
-  )
+  token_PG, key_PG = samples(batch.token_PG, 0), samples(batch.key_PG, 0)
   return laid_out(Batch(prefix, suffix, token_PG, key_PG, ~live_PG))
 
 
-def _share(array: jax.Array, axes: tuple[str | None, ...], axis: int) -> int:
-  """Returns how much of an axis a device has."""
-  mesh = jax.sharding.get_abstract_mesh()
-  spec = None if mesh.empty else sharding.fitting(array.shape, axes, mesh.shape)[axis]
-  return array.shape[axis] // (sharding.num_parts(mesh, spec) if spec else 1)
+def _taken(array: jax.Array, index: jax.Array, axis: int, num_parts: int) -> jax.Array:
+  """Returns what is at an index along an axis, whose equal parts each keep what is their own.
+
+  Args:
+    array: `[.., X, ...]`.
+    index: `[.., X']`, of which axes in front may be 1; in order of the parts.
+    axis: number of the axis X.
+    num_parts: that the axis has.
+  """
+  if index.shape[axis] == array.shape[axis]:
+    return array  # All of it, in its place.
+  front, rest = array.shape[:axis], array.shape[axis + 1 :]
+  split = array.reshape(*front, num_parts, -1, *rest)
+  within = (index % split.shape[axis + 1]).reshape(*index.shape[:axis], num_parts, -1)
+  found = jnp.take_along_axis(
+    split, within.reshape(*within.shape, *(1,) * len(rest)), axis=axis + 1
+  )
+  return found.reshape(*front, -1, *rest)
 
 
 @dataclasses.dataclass

@@ -285,7 +285,7 @@ def test_a_smaller_batch_has_what_is_chosen(parts):
   live_PG[[1, 3], [2, 1]] = True
   index_P, index_PG, new_PG = generation.compaction(live_PG, parts)
   assert index_PG.shape == (parts[0] * (1 if parts[0] > 1 else 2), parts[1])
-  found = generation.take(batch, index_P, index_PG, new_PG)
+  found = generation.take(batch, index_P, index_PG, new_PG, parts=parts)
   rows = index_P[:, None]
   np.testing.assert_array_equal(found.prefix.cache['dense_layers']['latent'], prefix[:, index_P])
   np.testing.assert_array_equal(found.prefix.length_P, length_P[index_P])
