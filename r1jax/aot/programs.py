@@ -228,7 +228,10 @@ def _rooms(shapes: _Shapes) -> list[tuple[int, ...]]:
 
 
 def _shrinking(shapes: _Shapes, platform: str) -> Iterator[Program]:
-  """Yields what halves the batch before the last segment, if there is one and it can be halved."""
+  """Yields what halves the batch before the last segment, if there is one and it can be halved.
+
+  That is the largest block of its suffix, the first to be halved.
+  """
   whole = np.ones((shapes.P, shapes.G), bool)
   of_samples, of_prompts = whole.copy(), whole.copy()
   of_samples[:, 1::2], of_prompts[1::2] = False, False
@@ -239,14 +242,15 @@ def _shrinking(shapes: _Shapes, platform: str) -> Iterator[Program]:
   if plan is None or len(_rooms(shapes)) == 1:
     return
   batch = _batch(shapes, _rooms(shapes)[-2])
-  arguments = {'cache': (batch.prefix, batch.suffix)}
+  largest, *others = batch.suffix.blocks
+  arguments = {'block of cache': largest}
+  index_P, index_PG, _ = plan
+  call = functools.partial(generation.take_block, largest, index_P, index_PG, parts=parts)
   yield Program(
     'shrink batch',
-    functools.partial(
-      _lower, functools.partial(generation.take, batch, *plan, parts=parts), platform
-    ),
+    functools.partial(_lower, call, platform),
     arguments,
-    shapes.beside(arguments),
+    shapes.beside(arguments) | {'cache': (batch.prefix, others)},
     None,
   )
 

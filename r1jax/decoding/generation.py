@@ -5,7 +5,7 @@ ends early when all are done. Between segments the host looks at who is still al
 halves the batch or more, live samples move forward, the group shrinks to the largest number alive
 and prompts with none alive leave. Then the suffix gets room for the next segment. So finished
 answers stop costing, and every shape is one of few. Memory never holds more of a suffix than one of
-full length takes (`rooms`), but for the moment in which a batch shrinks.
+full length takes (`rooms`), but for a block of it at the moment in which a batch shrinks.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from jax.sharding import Mesh
 from r1jax import sharding
 from r1jax.decoding.prefill import encode_prompts, last_prompt_token
 from r1jax.decoding.sampling import Sampler, address, draw, uniform
-from r1jax.model.cache import Prefix, Suffix, append, empty_block, empty_suffix, grow
+from r1jax.model.cache import Cache, Prefix, Suffix, append, empty_block, empty_suffix, grow
 from r1jax.model.transformer import Transformer, call
 from r1jax.sharding import constrain, constrain_cache, over_cache
 from r1jax.structs import Experts, Prompts, Rollouts
@@ -107,7 +107,6 @@ def generate(
     if size < 1:
       raise ValueError(f'{name} is {size}; it must be at least 1')
   divided = sharding.division(mesh)
-  parts = (divided.num_parts, sharding.sample_parts(group_size))
   num_prompts = prompts.tokens_PS.shape[0]
   if num_prompts % divided.num_parts:
     raise ValueError(
@@ -140,6 +139,8 @@ def generate(
     first = sum(room)
     if first == max_tokens or done_PG.all():
       break
+    # A group that a mesh could not split may have become one that it does.
+    parts = (divided.num_parts, sharding.sample_parts(done_PG.shape[1]))
     plan = compaction(~done_PG, parts)
     if plan is not None:
       index_P, index_PG, live_PG = plan
@@ -367,27 +368,54 @@ def _kept(live_BX: np.ndarray, num_parts: int) -> np.ndarray:
   return (index_BAX + size * np.arange(num_parts)[:, None]).reshape(len(live_BX), -1)
 
 
-@functools.partial(jax.jit, static_argnames='parts')
 def take(batch: Batch, index_P, index_PG, live_PG, *, parts: tuple[int, int]) -> Batch:
-  """Returns the batch that `compaction` plans; samples that are not alive are padding."""
+  """Returns the batch that `compaction` plans; samples that are not alive are padding.
 
-  def prompts(array, axis):
-    """Picks prompts at `axis`."""
-    return _taken(array, index_P[(None,) * axis], axis, parts[0])
+  `batch` is used up, its suffix block by block: no more than one block is there twice.
+  """
+  plan = {'index_P': index_P, 'index_PG': index_PG, 'parts': parts}
+  blocks = []
+  for block in batch.suffix.blocks:
+    blocks.append(jax.block_until_ready(take_block(block, **plan)))
+    for array in jax.tree.leaves(block):
+      array.delete()
+  others = dataclasses.replace(batch, suffix=Suffix((), batch.suffix.length))
+  smaller = _take_others(others, live_PG, **plan)
+  return dataclasses.replace(smaller, suffix=Suffix(tuple(blocks), smaller.suffix.length))
 
-  def samples(array, axis):
-    """Picks prompts at `axis` and each prompt's samples at `axis + 1`."""
-    return _taken(prompts(array, axis), index_PG[(None,) * axis], axis + 1, parts[1])
 
+@functools.partial(jax.jit, static_argnames='parts')
+def take_block(block: Cache, index_P, index_PG, *, parts: tuple[int, int]) -> Cache:
+  """Returns what a smaller batch has of a block of the suffix; as `take`."""
+
+  def pick(array: jax.Array) -> jax.Array:
+    return _samples(array, 1, index_P, index_PG, parts)
+
+  return constrain_cache(jax.tree.map(pick, block), *_SUFFIX)
+
+
+@functools.partial(jax.jit, static_argnames='parts')
+def _take_others(batch: Batch, live_PG, *, index_P, index_PG, parts: tuple[int, int]) -> Batch:
+  """Returns the smaller batch but for the blocks of its suffix."""
   prefix = Prefix(
-    jax.tree.map(lambda array: prompts(array, 1), batch.prefix.cache),
-    prompts(batch.prefix.length_P, 0),
+    jax.tree.map(lambda array: _prompts(array, 1, index_P, parts), batch.prefix.cache),
+    _prompts(batch.prefix.length_P, 0, index_P, parts),
   )
-  suffix = Suffix(
-    jax.tree.map(lambda array: samples(array, 1), batch.suffix.blocks), batch.suffix.length
+  token_PG, key_PG = (
+    _samples(array, 0, index_P, index_PG, parts) for array in (batch.token_PG, batch.key_PG)
   )
-  token_PG, key_PG = samples(batch.token_PG, 0), samples(batch.key_PG, 0)
-  return laid_out(Batch(prefix, suffix, token_PG, key_PG, ~live_PG))
+  return laid_out(Batch(prefix, batch.suffix, token_PG, key_PG, ~live_PG))
+
+
+def _prompts(array: jax.Array, axis: int, index_P, parts: tuple[int, int]) -> jax.Array:
+  """Picks prompts at an axis."""
+  return _taken(array, index_P[(None,) * axis], axis, parts[0])
+
+
+def _samples(array: jax.Array, axis: int, index_P, index_PG, parts: tuple[int, int]) -> jax.Array:
+  """Picks prompts at an axis, and samples of each at the next."""
+  array = _prompts(array, axis, index_P, parts)
+  return _taken(array, index_PG[(None,) * axis], axis + 1, parts[1])
 
 
 def _taken(array: jax.Array, index: jax.Array, axis: int, num_parts: int) -> jax.Array:

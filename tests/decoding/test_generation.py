@@ -285,6 +285,7 @@ def test_a_smaller_batch_has_what_is_chosen(parts):
   live_PG[[1, 3], [2, 1]] = True
   index_P, index_PG, new_PG = generation.compaction(live_PG, parts)
   assert index_PG.shape == (parts[0] * (1 if parts[0] > 1 else 2), parts[1])
+  key_PG = batch.key_PG
   found = generation.take(batch, index_P, index_PG, new_PG, parts=parts)
   rows = index_P[:, None]
   np.testing.assert_array_equal(found.prefix.cache['dense_layers']['latent'], prefix[:, index_P])
@@ -292,9 +293,10 @@ def test_a_smaller_batch_has_what_is_chosen(parts):
   (block,) = found.suffix.blocks
   np.testing.assert_array_equal(block['dense_layers']['latent'], suffix[:, rows, index_PG])
   np.testing.assert_array_equal(found.token_PG, token_PG[rows, index_PG])
-  assert (found.key_PG == batch.key_PG[rows, index_PG]).all()
+  assert (found.key_PG == key_PG[rows, index_PG]).all()
   np.testing.assert_array_equal(found.done_PG, ~live_PG[rows, index_PG])
   assert found.suffix.length == 3
+  assert jax.tree.leaves(batch.suffix.blocks)[0].is_deleted()  # It makes room.
 
 
 def test_room_grows_by_segments_and_then_by_a_quarter():
