@@ -54,16 +54,19 @@ def test_shells_can_read_them(path):
   assert path.stat().st_mode & 0o111, 'it can be run'
 
 
-def started(tmp_path, script, *arguments, exits=0, **environment):
-  """Runs a script where its commands write down how they are called, a line an argument."""
+def started(tmp_path, script, *arguments, after='', **environment):
+  """Runs a script where its commands write down how they are called, a line an argument.
+
+  `after` is what srun then does.
+  """
   bash = shutil.which('bash')
   if bash is None:
     pytest.skip('there is no bash')
-  for name in ('gcloud', 'srun', 'scontrol'):
+  for name in ('gcloud', 'srun', 'scontrol', 'scancel'):
     (tmp_path / name).write_text(
       f'#!{bash}\n'
       f'printf "%s\\n" "$@" "cpus ${{SRUN_CPUS_PER_TASK:-}}" > "{tmp_path}/{name}.txt"\n'
-      f'exit {exits if name == "srun" else 0}\n'
+      + (after if name == 'srun' else '')
     )
     (tmp_path / name).chmod(0o755)
   run = subprocess.run(
@@ -85,14 +88,30 @@ def test_a_slice_is_told_the_flags_and_nothing_else(tmp_path, given):
   assert read[read.index('--coordinator=auto') + 1 :] == list(given)
 
 
-@pytest.mark.parametrize(('exits', 'again'), [(0, False), (1, False), (143, True)])
-def test_a_job_whose_time_is_up_goes_back_to_the_queue(tmp_path, exits, again):
+# Slurm's signal to the batch script, which srun is a child of here.
+TIME_IS_UP = 'kill -USR1 $PPID; until [ -e scancel.txt ]; do sleep 0.1; done; sleep 0.5; '
+
+
+@pytest.mark.parametrize(
+  ('after', 'code', 'again'),
+  [
+    ('exit 0', 0, False),
+    ('exit 1', 1, False),
+    ('exit 143', 143, False),  # One task failed, and srun ended the others.
+    (TIME_IS_UP + 'exit 143', 143, True),
+    (TIME_IS_UP + 'exit 1', 1, False),
+  ],
+)
+def test_a_job_whose_time_is_up_goes_back_to_the_queue(tmp_path, monkeypatch, after, code, again):
+  monkeypatch.chdir(tmp_path)
   job = dict(
     SLURM_CPUS_PER_TASK='12', SLURM_SUBMIT_DIR='/mine', SLURM_JOB_NAME='r1', SLURM_JOB_ID='7'
   )
-  code, called = started(tmp_path, 'slurm.sh', '--config.seed=1', exits=exits, **job)
-  assert code == exits
+  found, called = started(tmp_path, 'slurm.sh', '--config.seed=1', after=after, **job)
+  assert found == code
   assert called['srun'][-2:] == ['--config.seed=1', 'cpus 12']
+  assert ('scancel' in called) == after.startswith(TIME_IS_UP)
+  assert called.get('scancel', ['--signal=TERM', '7'])[:2] == ['--signal=TERM', '7']
   assert called.get('scontrol', [])[:2] == (['requeue', '7'] if again else [])
 
 
