@@ -37,15 +37,14 @@ def compile_recipe(argv: list[str]) -> None:
       memory_bytes: int | None = chip.memory_bytes
     else:
       memory_bytes, devices = None, jax.devices()
-    for stage in recipe.read(_CONFIG.value, devices):
+    stages = [(one, one.programs) for one in recipe.read(_CONFIG.value, devices)]
+    _check_names([program.name for _, programs in stages for program in programs])
+    for stage, programs in stages:
       found = []
-      programs = stage.programs
-      names = [one.name for one in programs]
-      chosen = [one for one in programs if one.name in (_PROGRAMS.value or names)]
       # Some programs are there with some settings alone.
-      if not chosen or set(_PROGRAMS.value) - report.HELP.keys():
-        asked = ','.join(_PROGRAMS.value)
-        raise ValueError(f'--programs={asked}; those of {stage.name} are {", ".join(names)}')
+      chosen = [one for one in programs if one.name in (_PROGRAMS.value or report.HELP)]
+      if not chosen:
+        continue
       for one in report.compile_all(iter(chosen), stage.config, stage.mesh):
         # A large program takes minutes.
         print(f'{stage.name}: compiled {one.name} in {one.seconds:.0f} s', file=sys.stderr)
@@ -60,6 +59,16 @@ def compile_recipe(argv: list[str]) -> None:
           file.write(json.dumps(row) + '\n')
   except (ValueError, OSError, RuntimeError) as error:
     sys.exit(f'{type(error).__name__}: {error}')
+
+
+def _check_names(names: list[str]) -> None:
+  """Raises an error for programs that no stage can have, or if no stage has one of them."""
+  asked = set(_PROGRAMS.value)
+  if asked - report.HELP.keys() or (asked and not asked & set(names)):
+    there_are = ', '.join(dict.fromkeys(names))
+    raise ValueError(
+      f'--programs={",".join(_PROGRAMS.value)}; those of this recipe are {there_are}'
+    )
 
 
 def _print(table: Table) -> None:

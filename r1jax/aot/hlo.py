@@ -149,21 +149,30 @@ class _Program:
             found[1], body[: opcode.start(1)], opcode[1], body[opcode.end() :], line
           )
 
-  def run(self, name: str, times: int) -> None:
-    """Adds what a computation does, so many times."""
+  def run(
+    self, name: str, times: int, given: Mapping[int, '_Place'] = MappingProxyType({})
+  ) -> None:
+    """Adds what a computation does, so many times.
+
+    Args:
+      name: of the computation.
+      times: that it runs.
+      given: where its parameters stand, by number, if that is one place.
+    """
     seen: set[str] = set()
     for computation, one in self._within(name):
       self._collect(one, computation, times, seen)
     for one in self.computations[name].values():
-      self._run_instruction(one, name, times)
+      self._run_instruction(one, _Place(name, one.name, given), times)
 
-  def _run_instruction(self, one: _Instruction, computation: str, times: int) -> None:
+  def _run_instruction(self, one: _Instruction, place: '_Place', times: int) -> None:
+    computation = place.computation
     if one.opcode in ('dot', 'convolution'):
       self.operations += times * self._product(one, computation)
     elif one.opcode == 'while':
-      self._run_called(one, times * self._trips(one, computation))
+      self._run_called(one, place, times * self._trips(one, place))
     elif one.opcode in ('fusion', 'call', 'async-start', 'map', 'custom-call'):
-      self._run_called(one, times)
+      self._run_called(one, place, times)
       target = re.search(r'custom_call_target="([^"]*)"', one.line)
       if target and target[1].startswith('__cublas$'):  # Of a GPU.
         self.operations += times * self._product(one, computation)
@@ -183,13 +192,17 @@ class _Program:
       ]
       self._run_dearest(found, times)
 
-  def _run_called(self, one: _Instruction, times: int) -> None:
+  def _run_called(self, one: _Instruction, place: '_Place', times: int) -> None:
+    passed = {
+      number: _Place(place.computation, operand, place.given)
+      for number, operand in enumerate(one.operands)
+    }
     for name in _CALLED.findall(one.rest):
       if one.opcode == 'while':
         self.run(name, times)
       else:
         for inner in self.computations[name].values():
-          self._run_instruction(inner, name, times)
+          self._run_instruction(inner, _Place(name, inner.name, passed), times)
 
   def _run_dearest(self, names: list[str], times: int) -> None:
     """Adds the branch with most operations, or bytes; which is taken depends on data."""
@@ -241,7 +254,7 @@ class _Program:
     self.counts[kind] += times
     self.bytes[kind] += times * sum(_size(dtype, dims) for dtype, dims in _SHAPE.findall(shape))
 
-  def _trips(self, one: _Instruction, computation: str) -> int:
+  def _trips(self, one: _Instruction, place: '_Place') -> int:
     known = re.search(r'known_trip_count[\\":{ n]+(\d+)', one.line)
     if known:
       return int(known[1])
@@ -251,19 +264,19 @@ class _Program:
     for limit, index in self._limits(named['condition'], {}) if root.opcode == 'tuple' else ():
       step = self._added(_Place(named['body'], root.operands[index]), index)
       if step:
-        trips = -(-(limit - self._start(one, computation, index)) // step)
+        trips = -(-(limit - self._start(one, place, index)) // step)
         found.append(max(trips, 0))
     found = found or _expected('trips', one)
     if not found:
       raise ValueError(f'the loop {one.name!r} does not say how often it runs: {one.line[:300]}')
     return min(found)
 
-  def _start(self, one: _Instruction, computation: str, index: int) -> int:
+  def _start(self, one: _Instruction, place: '_Place', index: int) -> int:
     """Returns with what an element of a loop's tuple begins; 0 if that is not told."""
-    given = self.computations[computation].get(one.operands[0])
-    if given is None or given.opcode != 'tuple':
+    first, found = self._resolved(_Place(place.computation, one.operands[0], place.given))
+    if first.opcode != 'tuple':
       return 0
-    return _constant(self._resolved(_Place(computation, given.operands[index]))[0]) or 0
+    return _constant(self._resolved(found._replace(name=first.operands[index]))[0]) or 0
 
   def _limits(self, name: str, given: Mapping[int, '_Place']) -> Iterator[tuple[int, int]]:
     """Yields the whole numbers below which a condition wants what it is given, and which of that.

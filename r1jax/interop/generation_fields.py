@@ -5,31 +5,38 @@ from typing import Any
 
 # What our samplers have, and the kind of number that it is.
 _KINDS = {'temperature': (float, int), 'top_k': (int,), 'top_p': (float, int)}
-# What they do not have, and the values with which it changes no token that is drawn.
+# What they do not have, and the values with which it changes no answer.
 _NEUTRAL: Mapping[str, Any] = {
   'bad_words_ids': [],
   'begin_suppress_tokens': [],
+  'constraints': [],
   'diversity_penalty': 0,
   'encoder_no_repeat_ngram_size': 0,
   'encoder_repetition_penalty': 1,
-  'epsilon_cutoff': 0,
-  'eta_cutoff': 0,
   'exponential_decay_length_penalty': None,
+  'force_words_ids': [],
   'forced_bos_token_id': None,
   'forced_eos_token_id': None,
   'guidance_scale': 1,
   'min_length': 0,
   'min_new_tokens': 0,
-  'min_p': 0,
   'no_repeat_ngram_size': 0,
   'num_beams': 1,
   'penalty_alpha': 0,
   'repetition_penalty': 1,
   'sequence_bias': {},
+  'stop_strings': [],
   'suppress_tokens': [],
+  'token_healing': False,
+  'watermarking_config': None,
+}
+# The same of what greedy answers are not changed by.
+_NEUTRAL_TO_DRAWS: Mapping[str, Any] = {
+  'epsilon_cutoff': 0,
+  'eta_cutoff': 0,
+  'min_p': 0,
   'top_h': None,
   'typical_p': 1,
-  'watermarking_config': None,
 }
 
 
@@ -48,15 +55,15 @@ def sampling_defaults(defaults: Mapping[str, Any]) -> dict[str, Any]:
       is no number.
   """
   given = {name: value for name, value in defaults.items() if value is not None}
+  greedy = given.get('do_sample') is False
+  neutral = dict(_NEUTRAL if greedy else {**_NEUTRAL, **_NEUTRAL_TO_DRAWS})
   wanted = [
-    f'{name} {given[name]!r}'
-    for name, neutral in _NEUTRAL.items()
-    if name in given and given[name] != neutral
+    f'{name} {given[name]!r}' for name in neutral if name in given and given[name] != neutral[name]
   ]
   if wanted:
     raise ValueError(
       f'generation_config.json asks for {", ".join(wanted)}; samplers have temperature, top_k and '
-      'top_p alone'
+      'top_p alone: set these yourself, or remove the others from the file'
     )
   found = {name: given[name] for name in _KINDS if name in given}
   for name, value in found.items():
@@ -65,6 +72,6 @@ def sampling_defaults(defaults: Mapping[str, Any]) -> dict[str, Any]:
       raise ValueError(f'generation_config.json: {name} is {value!r}, it must be {allowed}')
   if found.get('top_k') in (0, -1):
     found['top_k'] = None
-  if given.get('do_sample') is False:
+  if greedy:
     found['temperature'] = 0.0
   return found

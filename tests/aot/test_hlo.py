@@ -66,6 +66,25 @@ def test_a_loop_that_ends_when_all_is_done_counts_to_its_limit(first, below, ste
   assert operations(until, (40, 50), (50, 50)).operations == trips * 2 * 40 * 50 * 50
 
 
+def test_a_small_loop_in_another_begins_where_it_is_told():
+  """XLA puts small loops of a CPU into computations of their own, which are given the start."""
+
+  def until(x, weight):
+    def go_on(carry):
+      return (carry[1] < 5) & (jnp.max(carry[0]) < 10)
+
+    def body(carry):
+      return carry[0] @ weight, carry[1] + 1
+
+    return jax.lax.while_loop(go_on, body, (x, jnp.int32(1)))[0]
+
+  def outer(x, weight):
+    return jax.lax.scan(lambda x, _: (until(x, weight), None), x, None, length=6)[0]
+
+  assert operations(until, (4, 5), (5, 5)).operations == 4 * 2 * 4 * 5 * 5
+  assert operations(outer, (4, 5), (5, 5)).operations == 6 * 4 * 2 * 4 * 5 * 5
+
+
 def test_a_loop_without_a_limit_is_an_error():
   def until(x, weight):
     return jax.lax.while_loop(lambda x: jnp.max(x) < 10, lambda x: x @ weight, x)
