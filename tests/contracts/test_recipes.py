@@ -247,11 +247,15 @@ def test_what_it_keeps_leaves_room_on_its_chips(recipe, built):
   memory = GPU_BYTES if kind == 'gpu' else topologies.CHIPS[kind].memory_bytes
   found, config = built[recipe], config_of(recipe)
   step = {'gradient', 'update'} if config.rl.settings.num_microbatches > 1 else {'update'}
-  assert found.keys() == {'encode prompts', 'decode', 'shrink batch', 'score'} | step
-  assert found['decode'] <= 0.75 * memory
   model, mesh = architecture_of(config.init_from), config.mesh
-  parts = mesh.data * mesh.fsdp * mesh.expert * config.rl.settings.num_microbatches
+  parts = mesh.data * mesh.fsdp * mesh.expert
   prompts = config.rl.settings.prompts_per_step // parts
+  # Of one answer on each chip, as DeepSeek-V3 gives on v5p, there is no half.
+  shrinks = prompts * config.rl.sampling.group_size > mesh.context
+  expected = {'encode prompts', 'decode', 'score'} | step | ({'shrink batch'} if shrinks else set())
+  assert found.keys() == expected
+  assert found['decode'] <= 0.75 * memory
+  prompts //= config.rl.settings.num_microbatches
   tokens = prompts * config.rl.sampling.group_size * config.rl.sampling.max_completion_tokens
   inputs = 2 * tokens // mesh.context * model.model_dim * model.num_layers
   kept = {'full': 1, 'residual': 2}[config.model.remat]  # Arrays of a block, as large as its input.
