@@ -38,6 +38,13 @@ GOLDEN = {
     'all-reduce': 137,
     'all-to-all': 2,
   },
+  ('qwen:7b', 'gradient'): {
+    'collective-permute': 1_487,
+    'all-gather': 1_335,
+    'all-reduce': 445,
+    'all-to-all': 5,
+    'reduce-scatter': 148,
+  },
   ('deepseek:v2-lite', 'encode prompts'): {
     'collective-permute': 28,
     'all-gather': 619,
