@@ -29,7 +29,7 @@ from absl import app, flags
 from ml_collections import ConfigDict
 
 from r1jax import runner
-from r1jax.aot import topologies
+from r1jax.aot import report, topologies
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -208,7 +208,9 @@ def programs_table(last: Mapping[tuple[str, str], Any]) -> str:
     '| Commit |',
     '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
   ]
-  for (recipe, name), (row, program) in sorted(last.items(), key=_place):
+  order = [*report.HELP]  # As a step runs them.
+  in_order = sorted(last.items(), key=lambda item: (_place(item), order.index(item[0][1])))
+  for (recipe, name), (row, program) in in_order:
     memory, ratio = program['memory'], program['ratio']
     cells = (
       recipe,
@@ -236,7 +238,8 @@ def largest_table(
     '| Recipe | Chips | What | In the recipe | Largest that fits | GiB a chip | Too large |',
     '| --- | --- | --- | --- | --- | --- | --- |',
   ]
-  for (recipe, name), found in sorted(asked.items(), key=_place):
+  in_order = sorted(asked.items(), key=lambda item: (_place(item), [*QUESTIONS].index(item[0][1])))
+  for (recipe, name), found in in_order:
     question, (chips, config) = QUESTIONS[name], read(recipe)
     memory_bytes, number = memory_of(chips), question.number(config)
     own = [last[recipe, program][1] for program in question.programs if (recipe, program) in last]
