@@ -89,7 +89,9 @@ def test_a_slice_is_told_the_flags_and_nothing_else(tmp_path, given):
 
 
 # Slurm's signal to the batch script, which srun is a child of here.
-TIME_IS_UP = 'kill -USR1 $PPID; until [ -e scancel.txt ]; do sleep 0.1; done; sleep 0.5; '
+TIME_IS_UP = (
+  'kill -USR1 $PPID; for _ in {1..50}; do [ -e scancel.txt ] && break; sleep 0.1; done; sleep 0.5; '
+)
 
 
 @pytest.mark.parametrize(

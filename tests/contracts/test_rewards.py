@@ -162,12 +162,15 @@ def test_random_and_argument_state_is_left_alone(name):
   'unit', ['<answer>', '<think>', '</think>', '{', r'\boxed{', '1', '1,', '-', ' ', '$', r'\(', 'é']
 )
 def test_huge_responses_are_scored_in_time(name, unit):
-  """Linear work takes about a second on an idle machine; quadratic work would take minutes."""
+  """Linear work takes well under a second; quadratic work would take minutes.
+
+  By the clock of this thread: others of a process that ran other tests are busy, too.
+  """
   filler = unit * (300_000 // len(unit))
-  start = time.process_time()
+  start = time.thread_time()
   for response in (filler, CANONICAL.format(filler), rf'\boxed{{{filler}}}', filler + '72'):
     assert 0 <= score(name, response) <= 1
-  assert time.process_time() - start < 15
+  assert time.thread_time() - start < 5
 
 
 @pytest.mark.parametrize('name', JUDGES)
