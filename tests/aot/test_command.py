@@ -137,6 +137,9 @@ def test_what_is_wrong_is_said_in_a_line():
   done = command('--programs=decode,updat')
   assert done.returncode == 1 and 'Traceback' not in done.stderr
   assert '--programs=decode,updat; those of this recipe are encode prompts, shrink' in done.stderr
+  done = command('--programs=score', '--config.rl.algorithm.kl_weight=0.0')  # It has no reference.
+  assert done.returncode == 1 and 'Traceback' not in done.stderr
+  assert '--programs=score; those of this recipe are encode prompts, shrink' in done.stderr
 
 
 @pytest.mark.parametrize('topology', ['v9:4x4', 'v5e', 'v5e:4xx4', 'v5e:', ''])
