@@ -75,12 +75,29 @@ def pytest_configure(config):
 
 # Where tests take minutes. They come first: one worker begins with them, the other with the many
 # short ones, and what is left is divided among both until the end.
-LONG = ('tests/test_sharding.py', 'tests/integration/')
+LONG = ('tests/test_eight_devices.py', 'tests/integration/')
 
 
 def pytest_collection_modifyitems(items):
-  """Puts long tests first, and leaves the order within a part as it is."""
+  """Puts long tests first, and leaves the order within a part; skips what needs more devices."""
   items.sort(key=lambda item: [not item.nodeid.startswith(part) for part in LONG])
+  for item in items:
+    if item.get_closest_marker('eight_devices') and jax.device_count() != 8:
+      item.add_marker(
+        pytest.mark.skip(reason='needs 8 devices: tests/test_eight_devices.py has them')
+      )
+
+
+@pytest.fixture(scope='module')
+def on_mesh(request):
+  """Returns a config, a mesh, in whose scope the test runs, and the samples of a group.
+
+  Of the case that `meshes.on` names.
+  """
+  import meshes
+
+  with meshes.entered(*request.param) as found:
+    yield found
 
 
 @pytest.fixture(scope='session')

@@ -5,7 +5,7 @@ long as allowed, and the last segment of decoding, with nobody done; before it, 
 leave. Beside the arguments of a program stands what else a run has on the devices then: what is
 trained, its moments, the base, the reference, the sum of gradients, the next microbatch. The rest
 of a rollout is on hosts, and a cache that grows takes no more than at its full length
-(`generation.rooms`): so a run fits where all of these do. Left out are its evaluations, whose
+(`live.rooms`): so a run fits where all of these do. Left out are its evaluations, whose
 batches are as large as those of a step.
 """
 
@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from r1jax import sharding
-from r1jax.decoding import generation
+from r1jax.decoding import generation, live
 from r1jax.model import ModelConfig, as_computed, lora
 from r1jax.sharding import abstract
 from r1jax.stages import rl_step
@@ -224,7 +224,7 @@ def _encoding(shapes: _Shapes, platform: str) -> Program:
 
 
 def _rooms(shapes: _Shapes) -> list[tuple[int, ...]]:
-  return generation.rooms(shapes.learning.answering.segment_tokens, shapes.T)
+  return live.rooms(shapes.learning.answering.segment_tokens, shapes.T)
 
 
 def _shrinking(shapes: _Shapes, platform: str) -> Iterator[Program]:
@@ -237,7 +237,7 @@ def _shrinking(shapes: _Shapes, platform: str) -> Iterator[Program]:
   of_samples[:, 1::2], of_prompts[1::2] = False, False
   halves = (of_samples, of_prompts)
   parts = (sharding.prompt_parts(shapes.mesh), sharding.sample_parts(shapes.G))
-  plans = (generation.compaction(live_PG, parts) for live_PG in halves)
+  plans = (live.compaction(live_PG, parts) for live_PG in halves)
   plan = next((plan for plan in plans if plan is not None), None)
   if plan is None or len(_rooms(shapes)) == 1:
     return
@@ -245,7 +245,7 @@ def _shrinking(shapes: _Shapes, platform: str) -> Iterator[Program]:
   largest, *others = batch.suffix.blocks
   arguments = {'block of cache': largest}
   index_P, index_PG, _ = plan
-  call = functools.partial(generation.take_block, largest, index_P, index_PG, parts=parts)
+  call = functools.partial(live.take_block, largest, index_P, index_PG, parts=parts)
   yield Program(
     'shrink batch',
     functools.partial(_lower, call, platform),
@@ -278,7 +278,7 @@ def _decoding(shapes: _Shapes, platform: str) -> Program:
   )
 
 
-def _batch(shapes: _Shapes, room: tuple[int, ...]) -> generation.Batch:
+def _batch(shapes: _Shapes, room: tuple[int, ...]) -> live.Batch:
   """Returns a batch with such a suffix, as it lies on the mesh."""
   start = functools.partial(generation.start, shapes.model, group_size=shapes.G, room=room)
   batch, _ = jax.eval_shape(
@@ -287,7 +287,7 @@ def _batch(shapes: _Shapes, room: tuple[int, ...]) -> generation.Batch:
     shapes.prompts(shapes.P),
     jax.eval_shape(lambda: jax.random.key(0)),
   )
-  return generation.laid_out(batch, lambda array, *axes: abstract(array, shapes.mesh, *axes))
+  return live.laid_out(batch, lambda array, *axes: abstract(array, shapes.mesh, *axes))
 
 
 def _scoring(shapes: _Shapes, platform: str) -> Program:

@@ -1,7 +1,6 @@
-"""Lets the package's tests import the models of `tests/model/families.py`."""
+"""Lets the package's tests import what they share."""
 
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'model'))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))

@@ -1,12 +1,6 @@
 """Fixtures of the package's tests: the three families of `families.py`."""
 
-import pathlib
-import sys
-
 import pytest
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-
 from families import subject
 
 

@@ -2,7 +2,6 @@
 
 import re
 
-import eight_devices
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,11 +11,6 @@ from r1jax import sharding
 from r1jax.model import dispatch, experts, stationary
 from r1jax.model.dispatch import to_experts
 from r1jax.sharding import MeshShape
-
-
-def test_on_eight_devices():
-  eight_devices.run_tests(__file__, len(MESHES) + 10)
-
 
 P, G, T, D, F, E, Q = 8, 2, 4, 4, 6, 8, 2
 MESHES = {
@@ -86,10 +80,10 @@ def assert_close(found, expected, tolerance=1e-5):
     np.testing.assert_allclose(a, b, atol=tolerance * np.abs(b).max())
 
 
+@pytest.mark.eight_devices
 @pytest.mark.parametrize('name', ['fsdp, expert, context', 'tensor, expert'])
 def test_a_mesh_in_chunks_of_tokens_equals_all_at_once(name, monkeypatch):
   """Here of 1 token of 16, and of 3 of 8: each chunk is gathered by itself."""
-  eight_devices.need()
   mesh, chosen = sharding.make_mesh(MESHES[name]), CHOICES['random']
   monkeypatch.setattr(dispatch, 'GROUP_TOKENS', 6)
   with jax.set_mesh(mesh):
@@ -100,10 +94,10 @@ def test_a_mesh_in_chunks_of_tokens_equals_all_at_once(name, monkeypatch):
   assert max(map(int, gathered)) == {'tensor, expert': 4}.get(name, 6)
 
 
+@pytest.mark.eight_devices
 @pytest.mark.parametrize('name', MESHES)
 def test_a_mesh_equals_each_choice_by_itself(name):
   """Values and gradients by tokens, weights and matrices, which lie as their parameters do."""
-  eight_devices.need()
   mesh = sharding.make_mesh(MESHES[name])
   with jax.set_mesh(mesh):
     given = placed(*arguments(), mesh)
@@ -118,9 +112,9 @@ def test_a_mesh_equals_each_choice_by_itself(name):
     assert f'f32[{E // 2},{D},' in text and f'f32[{E},{D},' not in text
 
 
+@pytest.mark.eight_devices
 def test_prompts_that_a_mesh_cannot_split_are_computed_by_all_of_it():
   """As of tests and of whoever calls a model with a batch of their own."""
-  eight_devices.need()
   x, weight, matrices = arguments(prompts=3)
   chosen = CHOICES['random'][:3]
   mesh = sharding.make_mesh(MESHES['fsdp, expert, context'])
@@ -129,9 +123,9 @@ def test_prompts_that_a_mesh_cannot_split_are_computed_by_all_of_it():
   assert_close(found, expected_of(x, weight, matrices, chosen))
 
 
+@pytest.mark.eight_devices
 def test_few_tokens_on_a_mesh_are_computed_densely(monkeypatch):
   """As in decoding, in bfloat16; by a device's own experts and widths alone."""
-  eight_devices.need()
   monkeypatch.setattr(experts, 'BLOCK_ROWS', (64, 64))
   calls, plain = [], experts.dense
   monkeypatch.setattr(experts, 'dense', lambda *args: calls.append(args) or plain(*args))
@@ -145,11 +139,11 @@ def test_few_tokens_on_a_mesh_are_computed_densely(monkeypatch):
   assert_close((found[0][1], found[1]), (expected[0][1], expected[1]), 3e-2)
 
 
+@pytest.mark.eight_devices
 @pytest.mark.parametrize('prompts', [P, 3])
 @pytest.mark.parametrize('name', [name for name in MESHES if 'fsdp' in name])
 def test_few_tokens_on_a_mesh_come_to_parts_of_matrices(name, prompts, monkeypatch):
   """Of three prompts, which no mesh splits, every device has all."""
-  eight_devices.need()
   monkeypatch.setattr(stationary, 'WIDTH_PER_TOKEN', 0)
   mesh = sharding.make_mesh(MESHES[name])
   x, weight, matrices = arguments(prompts)

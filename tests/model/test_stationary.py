@@ -3,7 +3,6 @@
 import dataclasses
 import math
 
-import eight_devices
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,11 +14,6 @@ from r1jax.aot import hlo
 from r1jax.model import GQA, MLA, Transformer, mla, stationary
 from r1jax.model.transformer import call
 from r1jax.sharding import MeshShape
-
-
-def test_on_eight_devices():
-  eight_devices.run_tests(__file__, len(MESHES) * (len(MATRICES) + 2) + 3 + len(MODELS))
-
 
 MESHES = {
   'fsdp, tensor, expert': MeshShape(data=1, fsdp=2, tensor=2, expert=2),
@@ -50,11 +44,11 @@ def value_and_gradients(multiply):
   return jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))
 
 
+@pytest.mark.eight_devices
 @pytest.mark.parametrize('name', MATRICES)
 @pytest.mark.parametrize('mesh', MESHES)
 def test_products_on_a_mesh_equal_those_of_one_device(mesh, name, monkeypatch):
   """In values and gradients; and no device has more of a matrix than its part."""
-  eight_devices.need()
   axes, sizes, num_inputs = MATRICES[name]
   mesh, rng = sharding.make_mesh(MESHES[mesh]), np.random.default_rng(0)
   monkeypatch.setattr(stationary, 'WIDTH_PER_TOKEN', 0)
@@ -87,10 +81,10 @@ def parts_beside(mesh, axis):
   return sharding.num_parts(mesh, sharding.MESH_AXES[axis]) if is_other else 1
 
 
+@pytest.mark.eight_devices
 @pytest.mark.parametrize(('tokens', 'come'), [(1, True), (2, True), (3, False)])
 def test_tokens_on_a_mesh_come_only_if_they_are_few(tokens, come):
   """Those of eight devices, each with so many, are few beside half a width of 32."""
-  eight_devices.need()
   axes, sizes, num_inputs = MATRICES['query']
   x, matrix = jnp.ones((2, 4, tokens, sizes[0])), jnp.ones(sizes)
   with jax.set_mesh(sharding.make_mesh(MESHES['fsdp, context'])):
@@ -99,11 +93,11 @@ def test_tokens_on_a_mesh_come_only_if_they_are_few(tokens, come):
     assert stationary.linear(x, matrix, axes, num_inputs, x.dtype) is None
 
 
+@pytest.mark.eight_devices
 @pytest.mark.parametrize('subscripts', ['...HN,CHN->...HC', '...HC,CHO->...HO'])
 @pytest.mark.parametrize('mesh', MESHES)
 def test_products_by_head_on_a_mesh_equal_those_of_one_device(mesh, subscripts, monkeypatch):
   """As latent attention has them in its absorbed form; the rank is what is split."""
-  eight_devices.need()
   monkeypatch.setattr(stationary, 'WIDTH_PER_TOKEN', 0)
   C, H, d, rng = 16, 4, 6, np.random.default_rng(0)
   sums_rank = subscripts.startswith('...HC')
@@ -128,10 +122,10 @@ MODELS = {
 }
 
 
+@pytest.mark.eight_devices
 @pytest.mark.parametrize('name', MODELS)
 def test_a_model_on_a_mesh_that_reads_a_token_gathers_no_matrix(name, monkeypatch):
   """Between devices move some rows; with matrices that come to them, nearly all parameters."""
-  eight_devices.need()
   config = MODELS[name]
   mesh = sharding.make_mesh(MeshShape(data=1, fsdp=4, expert=2))
   params = Subject.of(config).params
