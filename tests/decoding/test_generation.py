@@ -17,7 +17,7 @@ from asking import (
   rows_of,
 )
 from equations import dot_operations
-from families import QUICK, V3_CONFIG, VOCABULARY, randomise, subject
+from families import V3_CONFIG, VOCABULARY, randomise, subject
 
 from r1jax.decoding import Sampler, generate, generation, live, scoring
 from r1jax.decoding.prefill import encode_prompts
@@ -33,7 +33,6 @@ def scored(name):
   return jax.jit(
     functools.partial(score, model_of(name)),
     static_argnames=('temperature', 'chunk_tokens'),
-    compiler_options=QUICK,
   )
 
 

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 from asking import answers, ask, assert_same_answers, model_of, prompts_of
-from families import QUICK, subject
+from families import subject
 
 from r1jax.decoding.prefill import encode_prompts
 from r1jax.structs import Experts
@@ -18,7 +18,7 @@ PROMPTS = prompts_of(LENGTH_P)
 @functools.cache
 def encoder(name, chunk_tokens):
   run = functools.partial(encode_prompts, model_of(name), chunk_tokens=chunk_tokens)
-  return jax.jit(run, compiler_options=QUICK)
+  return jax.jit(run)
 
 
 def encoded(name, experts=None, *, chunk_tokens=None):

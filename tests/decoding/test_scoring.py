@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from asking import model_of, prompts_of
 from equations import dot_operations, shapes
-from families import QUICK, VOCABULARY, subject
+from families import VOCABULARY, subject
 
 from r1jax.decoding.prefill import encode_prompts
 from r1jax.decoding.scoring import score, token_logp
@@ -47,9 +47,7 @@ def scorer(name):
 
 @functools.cache
 def compiled(name):
-  return jax.jit(
-    jax.value_and_grad(scorer(name), has_aux=True), static_argnums=(3, 4), compiler_options=QUICK
-  )
+  return jax.jit(jax.value_and_grad(scorer(name), has_aux=True), static_argnums=(3, 4))
 
 
 def scores_of(
@@ -94,7 +92,7 @@ def naive(name):
     logp_PGT, entropy_PGT = (jnp.stack(arrays) * MASK_PGT for arrays in zip(*groups))
     return jnp.sum(logp_PGT * WEIGHT_PGT), (logp_PGT, entropy_PGT)
 
-  program = jax.jit(jax.value_and_grad(run, has_aux=True), compiler_options=QUICK)
+  program = jax.jit(jax.value_and_grad(run, has_aux=True))
   (_, found), gradient = program(subject(name).params)
   return found, gradient
 

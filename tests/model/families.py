@@ -10,7 +10,6 @@ import numpy as np
 from r1jax.model import GQA, MLA, Llama3Scaling, ModelConfig, MoE, Rope, Transformer, Yarn
 
 VOCABULARY = 19
-QUICK = {'xla_backend_optimization_level': 0}  # Most of the time of these tests is compilation.
 
 # Short original contexts and low thetas put pairs on both sides of the extensions' ramps.
 GQA_CONFIG = ModelConfig(
@@ -107,7 +106,7 @@ class Subject:
 
   @functools.cached_property
   def _encode(self):
-    return jax.jit(self.plain('encode'), static_argnames='absorbed', compiler_options=QUICK)
+    return jax.jit(self.plain('encode'), static_argnames='absorbed')
 
   def encode(self, params, tokens_PGT, *, mask_PGT=None, absorbed=False, **kwargs):
     """`Transformer.encode`; called in one way alone, so that equal shapes compile once."""
@@ -116,11 +115,11 @@ class Subject:
 
   @functools.cached_property
   def call(self):
-    return jax.jit(self.plain('__call__'), compiler_options=QUICK)
+    return jax.jit(self.plain('__call__'))
 
   @functools.cached_property
   def second(self):
-    return jax.jit(self.plain_second, compiler_options=QUICK)
+    return jax.jit(self.plain_second)
 
   def plain(self, method):
     """A method of the transformer before `jit`, to be differentiated."""
@@ -158,5 +157,5 @@ def sees(model, run, tokens_L):
 
     return jnp.abs(jax.jvp(outputs, (0.0,), (1.0,))[1]).max(-1)
 
-  responses = jax.jit(lambda tokens: jax.lax.map(response, tokens), compiler_options=QUICK)
+  responses = jax.jit(lambda tokens: jax.lax.map(response, tokens))
   return np.moveaxis(responses(tokens_L), 0, -1)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from families import QUICK, VOCABULARY, subject
+from families import VOCABULARY, subject
 
 from r1jax.model import attention, blockwise, call, mla
 from r1jax.model.cache import Sight, as_prefix
@@ -29,7 +29,7 @@ OWN_BLOCKS = blockwise.Blocks(jnp.zeros((8, 1, 1, 8, 1, 1)), jnp.zeros((8, 1, 1,
 
 
 def compiled(function):
-  return jax.jit(function, compiler_options=QUICK)
+  return jax.jit(function)
 
 
 def normal(*shape):

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from families import QUICK, VOCABULARY, Subject, sees, subject
+from families import VOCABULARY, Subject, sees, subject
 
 from r1jax.model.cache import Prefix, append, as_prefix, empty_block, empty_suffix, grow
 
@@ -186,9 +186,7 @@ def test_gradients_reach_the_prompt_and_equal_those_of_copies(name):
   def of_copies(params):
     return jnp.sum(jnp.sin(of_suffix(encode(params, ROWS_BL[:, None]).hidden_PGTD[:, 0])))
 
-  found, expected = (
-    jax.jit(jax.grad(loss), compiler_options=QUICK)(model.params) for loss in (of_group, of_copies)
-  )
+  found, expected = (jax.jit(jax.grad(loss))(model.params) for loss in (of_group, of_copies))
   for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5 * max(1, np.abs(b).max()))
   only_in_prefix = np.setdiff1d(PREFIX_PS[0, :4], SUFFIX_PGT)
@@ -220,7 +218,7 @@ def test_prefix_work_does_not_grow_with_the_group():
       return encode(params, suffix, prefix=prefix).hidden_PGTD
 
     # Layers are scanned, and `cost_analysis` counts a scan's body once: the same in both.
-    lowered = jax.jit(run, compiler_options=QUICK).lower(gqa.params, prompt, suffix)
+    lowered = jax.jit(run).lower(gqa.params, prompt, suffix)
     return lowered.compile().cost_analysis()['flops']
 
   one, two = operations(1), operations(2)

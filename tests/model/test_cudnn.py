@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from families import QUICK
 
 from r1jax.model import attention, cudnn
 from r1jax.model.spans import Seen, Span
@@ -39,7 +38,7 @@ def with_gradients(attend, query, spans):
     return jnp.sum(out.ravel() * weight), out
 
   arrays = [(span.key, span.value) for span in spans]
-  return jax.jit(jax.grad(loss, (0, 1), has_aux=True), compiler_options=QUICK)(query, arrays)
+  return jax.jit(jax.grad(loss, (0, 1), has_aux=True))(query, arrays)
 
 
 def in_rows(query, spans):

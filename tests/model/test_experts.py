@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from families import QUICK
 
 from r1jax.model import experts as own
 from r1jax.model.experts import (
@@ -81,7 +80,7 @@ def value_and_gradients(way):
     return jnp.sum(out * jnp.cos(jnp.arange(out.size)).reshape(out.shape)), out
 
   gradient = jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True)
-  return jax.jit(gradient, compiler_options=QUICK)
+  return jax.jit(gradient)
 
 
 @pytest.mark.parametrize('name', WAYS)
@@ -137,7 +136,7 @@ def operations(way, *, tokens, backward):
     jax.ShapeDtypeStruct((tokens, TOP_K), jnp.int32),
   )
   program = jax.grad(loss, argnums=(0, 1, 2)) if backward else loss
-  lowered = jax.jit(program, compiler_options=QUICK).lower(*arguments)
+  lowered = jax.jit(program).lower(*arguments)
   return lowered.compile().cost_analysis()['flops']
 
 

@@ -31,7 +31,7 @@ def run():
   def hidden(model, params, tokens_PGT, absorbed=False):
     return call(model, params, 'encode', tokens_PGT, absorbed=absorbed).hidden_PGTD
 
-  return jax.jit(hidden, static_argnames=('model', 'absorbed'), compiler_options=families.QUICK)
+  return jax.jit(hidden, static_argnames=('model', 'absorbed'))
 
 
 @pytest.mark.parametrize('absorbed', [False, True])
@@ -75,8 +75,8 @@ def test_gradients_follow_from_those_of_the_merged_weights(name):
     return jnp.sum(jnp.sin(call(model, params, 'encode', TOKENS_PGT).hidden_PGTD))
 
   of_adapters = jax.grad(lambda low: loss(params.replace(adapters=low)))
-  gradient = jax.jit(of_adapters, compiler_options=families.QUICK)
-  merged = jax.jit(jax.grad(loss), compiler_options=families.QUICK)(lora_lib.merged(params))
+  gradient = jax.jit(of_adapters)
+  merged = jax.jit(jax.grad(loss))(lora_lib.merged(params))
   found, dense, low = flat(gradient(params.adapters)), flat(merged), flat(params.adapters)
   for path in {path[:-2] for path in low}:
     _, num_outputs = lora_lib.AXES[path.rsplit('/', 1)[-1]]

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import slow_model
-from families import QUICK, subject
+from families import subject
 
 from r1jax.model import rope
 from r1jax.model.cache import Sight
@@ -45,7 +45,7 @@ def test_absorbed_form_has_the_gradients_of_the_expanded(v3):
     )
     return jnp.sum(jnp.sin(out))
 
-  gradient = jax.jit(jax.grad(loss, argnums=(0, 1)), static_argnums=2, compiler_options=QUICK)
+  gradient = jax.jit(jax.grad(loss, argnums=(0, 1)), static_argnums=2)
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5),
     gradient(params, x, True),
@@ -66,7 +66,7 @@ def test_absorbed_form_leaves_the_latents_compressed():
 
   def operations(absorbed):
     attention = functools.partial(LatentAttention(config, shape).apply, absorbed=absorbed)
-    program = jax.jit(attention, compiler_options=QUICK)
+    program = jax.jit(attention)
     x = jnp.zeros((1, 1, 1, config.model_dim))
     lowered = program.lower({'params': params}, x, cos_sin=cos_sin, sight=sight)
     return lowered.compile().cost_analysis()['flops']

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import slow_model
-from families import QUICK, V3_CONFIG, subject
+from families import V3_CONFIG, subject
 
 from r1jax.model import MoE
 from r1jax.model.moe import MixtureOfExperts, choose
@@ -32,7 +32,7 @@ def plain(config, params, x_LD, mask_L, chosen_LQ):
   return out[0, 0], routing
 
 
-compiled = jax.jit(plain, static_argnums=0, compiler_options=QUICK)
+compiled = jax.jit(plain, static_argnums=0)
 ALL = np.ones(NUM_TOKENS, bool)
 
 
@@ -132,7 +132,7 @@ def test_router_learns_and_selection_bias_does_not():
   def loss(params, chosen_LQ):
     return jnp.sum(jnp.sin(plain(config, params, x_LD, ALL, chosen_LQ)[0]))
 
-  gradients = jax.jit(jax.grad(loss), compiler_options=QUICK)
+  gradients = jax.jit(jax.grad(loss))
   for replay in (None, chosen_LQ):
     gradient = gradients(params, replay)
     assert np.abs(gradient['router']).max() > 1e-3
@@ -147,10 +147,7 @@ def test_affinity_carries_gradient_and_load_none():
     routing = plain(config, p, x_LD, ALL, None)[1]
     return jnp.sum(routing.affinity_PGE * weight_E), jnp.sum(routing.load_PGE * weight_E)
 
-  affinity, load = (
-    jax.jit(jax.grad(lambda p, i=i: statistics(p)[i]), compiler_options=QUICK)(params)
-    for i in range(2)
-  )
+  affinity, load = (jax.jit(jax.grad(lambda p, i=i: statistics(p)[i]))(params) for i in range(2))
   assert np.abs(affinity['router']).max() > 1e-3
   np.testing.assert_array_equal(load['router'], 0)
 

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from families import QUICK
 
 from r1jax.model import attention, remat, splash
 from r1jax.model.spans import Seen, Span
@@ -46,7 +45,7 @@ def test_the_kernel_is_the_plain_attention(monkeypatch, num_heads, widths):
       out = attend(query, which, **options)
       return jnp.sum(out * weight), out
 
-    return jax.jit(jax.grad(loss, has_aux=True), compiler_options=QUICK)(inputs)
+    return jax.jit(jax.grad(loss, has_aux=True))(inputs)
 
   expected, found = with_gradients(attention.plain), with_gradients(splash.attend, interpret=True)
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=5e-5), found, expected)
@@ -103,7 +102,7 @@ def test_what_remat_keeps_of_the_kernel_is_not_computed_again(monkeypatch):
       kept = jax.checkpoint(attend, policy=remat.POLICIES[policy])
       return jnp.sum(jnp.sin(kept(query, [Span(key, key, Seen(causal=True))])))
 
-    program = jax.jit(jax.grad(loss), compiler_options=QUICK).lower(query).compile()
+    program = jax.jit(jax.grad(loss)).lower(query).compile()
     return program(query), program.as_text().count(' while(')
 
   expected, loops = gradient_of('full')

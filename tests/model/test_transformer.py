@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import slow_model
-from families import GQA_CONFIG, QUICK, V2_CONFIG, V3_CONFIG, VOCABULARY, Subject, sees, subject
+from families import GQA_CONFIG, V2_CONFIG, V3_CONFIG, VOCABULARY, Subject, sees, subject
 
 from r1jax.model import Transformer, as_computed
 
@@ -215,9 +215,7 @@ def test_remat_and_unrolling_change_neither_loss_nor_gradient(remat, unroll):
 @functools.cache
 def loss_and_gradient(remat, unroll):
   model = Subject.of(dataclasses.replace(V2_CONFIG, num_mtp=1, remat=remat, unroll=unroll))
-  return jax.jit(jax.value_and_grad(remat_loss(model, TOKENS_BL)), compiler_options=QUICK)(
-    model.params
-  )
+  return jax.jit(jax.value_and_grad(remat_loss(model, TOKENS_BL)))(model.params)
 
 
 def test_every_parameter_has_a_gradient():
@@ -234,7 +232,7 @@ def test_remat_saves_memory_of_the_compiled_program():
 
   def peak(remat, unroll=1):
     model = Subject.of(dataclasses.replace(GQA_CONFIG, num_layers=6, remat=remat, unroll=unroll))
-    gradient = jax.jit(jax.grad(remat_loss(model, tokens)), compiler_options=QUICK)
+    gradient = jax.jit(jax.grad(remat_loss(model, tokens)))
     return gradient.lower(model.params).compile().memory_analysis().temp_size_in_bytes
 
   assert peak('full') < 0.5 * peak('none')
@@ -247,7 +245,7 @@ def test_initial_weights():
   config = dataclasses.replace(
     GQA_CONFIG, vocab_size=400, init_std=0.006, tied=False, moe=moe, num_layers=2
   )
-  init = jax.jit(Transformer(config).init, compiler_options=QUICK)
+  init = jax.jit(Transformer(config).init)
   params = init(jax.random.key(0), TOKENS_BL)['params']
   moe = params['expert_layers']['moe']
   np.testing.assert_array_equal(moe['selection_bias'], 0)

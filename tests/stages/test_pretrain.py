@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from families import QUICK, Subject, randomise
+from families import Subject, randomise
 
 from r1jax.algorithms import balance
 from r1jax.algorithms.measures import results
@@ -50,7 +50,7 @@ def dense_params():
 
 
 def value_of(**weights):
-  return jax.jit(loss_of(**weights), compiler_options=QUICK)(MODEL.params, rows_of(TOKENS_BL))
+  return jax.jit(loss_of(**weights))(MODEL.params, rows_of(TOKENS_BL))
 
 
 def nll(logits_BLV, target_BL):
