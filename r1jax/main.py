@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import jax
 from absl import app, flags, logging
@@ -44,9 +45,23 @@ def train(argv: list[str]) -> None:
   except Stopped as stopped:
     sys.exit(128 + stopped.number)  # As the shell names a process that the signal ended.
   except (ValueError, OSError, FloatingPointError, hosts.OtherProcessError) as error:
-    if logging.get_verbosity() > logging.INFO:
+    _end(error)
+  except jax.errors.JaxRuntimeError as error:
+    if hosts.is_alone():
       raise
-    sys.exit(f'{type(error).__name__}: {error} (--verbosity=1 shows where it was raised)')
+    _end(
+      error,
+      'Another process of the run may have ended: start all again, and they go on from '
+      'the last checkpoint',
+    )
+
+
+def _end(error: Exception, hint: str = '') -> NoReturn:
+  """Ends the process with a line."""
+  if logging.get_verbosity() > logging.INFO:
+    raise error
+  told = f'{type(error).__name__}: {error}{f". {hint}" if hint else ""}'
+  sys.exit(f'{told} (--verbosity=1 shows where it was raised)')
 
 
 if __name__ == '__main__':

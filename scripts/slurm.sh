@@ -30,11 +30,11 @@ srun --kill-on-bad-exit=1 python -m r1jax.main \
   --config.rl.settings.prompts_per_step=64 \
   "$@" &
 step=$!
-while true; do
-  status=0
-  wait "$step" || status=$?  # A signal ends the wait, too.
-  kill -0 "$step" 2>/dev/null || break
+while kill -0 "$step" 2>/dev/null; do
+  wait "$step" || true  # A signal ends the wait, too.
 done
+status=0
+wait "$step" || status=$?  # The shell remembers.
 
 # The same job goes on from there; but not after a fault, for which srun ends the others by TERM.
 if [[ $time_is_up && $status == 143 ]]; then

@@ -81,11 +81,15 @@ LONG = ('tests/test_eight_devices.py', 'tests/integration/')
 def pytest_collection_modifyitems(items):
   """Puts long tests first, and leaves the order within a part; skips what needs more devices."""
   items.sort(key=lambda item: [not item.nodeid.startswith(part) for part in LONG])
-  for item in items:
-    if item.get_closest_marker('eight_devices') and jax.device_count() != 8:
-      item.add_marker(
-        pytest.mark.skip(reason='needs 8 devices: tests/test_eight_devices.py has them')
-      )
+  marked = [item for item in items if item.get_closest_marker('eight_devices')]
+  if not marked or jax.device_count() == 8:
+    return
+  import meshes
+
+  if lost := {item.path for item in marked} - set(meshes.FILES):
+    raise pytest.UsageError(f'{lost} would never run: decorate each test, so that FILES has them')
+  for item in marked:
+    item.add_marker(pytest.mark.skip(reason='needs 8 devices: test_eight_devices.py has them'))
 
 
 @pytest.fixture(scope='module')

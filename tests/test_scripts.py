@@ -57,7 +57,7 @@ def test_shells_can_read_them(path):
 def started(tmp_path, script, *arguments, after='', **environment):
   """Runs a script where its commands write down how they are called, a line an argument.
 
-  `after` is what srun then does.
+  `after` is what srun then does. scancel takes a while to return.
   """
   bash = shutil.which('bash')
   if bash is None:
@@ -66,7 +66,7 @@ def started(tmp_path, script, *arguments, after='', **environment):
     (tmp_path / name).write_text(
       f'#!{bash}\n'
       f'printf "%s\\n" "$@" "cpus ${{SRUN_CPUS_PER_TASK:-}}" > "{tmp_path}/{name}.txt"\n'
-      + (after if name == 'srun' else '')
+      + {'srun': after, 'scancel': 'sleep 1.5'}.get(name, '')
     )
     (tmp_path / name).chmod(0o755)
   run = subprocess.run(

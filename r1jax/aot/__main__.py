@@ -36,29 +36,37 @@ def compile_recipe(argv: list[str]) -> None:
       chip, devices = topologies.describe(_TOPOLOGY.value)
       memory_bytes: int | None = chip.memory_bytes
     else:
-      memory_bytes, devices = None, jax.devices()
+      devices = jax.devices()
+      memory_bytes = topologies.memory_of(devices[0])
     stages = [(one, one.programs) for one in recipe.read(_CONFIG.value, devices)]
     _check_names([program.name for _, programs in stages for program in programs])
     for stage, programs in stages:
-      found = []
       # Some programs are there with some settings alone.
       chosen = [one for one in programs if one.name in (_PROGRAMS.value or report.HELP)]
       if not chosen:
         continue
-      for one in report.compile_all(iter(chosen), stage.config, stage.mesh):
-        # A large program takes minutes.
-        print(f'{stage.name}: compiled {one.name} in {one.seconds:.0f} s', file=sys.stderr)
-        found.append(one)
-      where = _TOPOLOGY.value or f'{len(devices)} x {devices[0].device_kind}'
-      title = f'{stage.name} on {where}'
-      _print(report.table(found, memory_bytes=memory_bytes, title=title))
-      print('\n'.join(report.notes(found, memory_bytes=memory_bytes)))
-      if _OUTPUT.value:
-        row = {'stage': stage.name, 'devices': where, 'programs': [one.to_dict() for one in found]}
-        with Path(_OUTPUT.value).open('a') as file:
-          file.write(json.dumps(row) + '\n')
+      where, found = _TOPOLOGY.value or f'{len(devices)} x {devices[0].device_kind}', []
+      try:
+        for one in report.compile_all(iter(chosen), stage.config, stage.mesh):
+          # A large program takes minutes.
+          done = 'does not fit' if one.fault else 'is compiled'
+          print(f'{stage.name}: {one.name} {done}, after {one.seconds:.0f} s', file=sys.stderr)
+          found.append(one)
+      finally:  # What was compiled until then is told, whatever ended it.
+        if found:
+          _tell(found, memory_bytes, stage.name, where)
   except (ValueError, OSError, RuntimeError) as error:
     sys.exit(f'{type(error).__name__}: {error}')
+
+
+def _tell(found: list[report.Compiled], memory_bytes: int | None, stage: str, where: str) -> None:
+  """Prints what was compiled, and adds it to the file."""
+  _print(report.table(found, memory_bytes=memory_bytes, title=f'{stage} on {where}'))
+  print('\n'.join(report.notes(found, memory_bytes=memory_bytes)))
+  if _OUTPUT.value:
+    row = {'stage': stage, 'devices': where, 'programs': [one.to_dict() for one in found]}
+    with Path(_OUTPUT.value).open('a') as file:
+      file.write(json.dumps(row) + '\n')
 
 
 def _check_names(names: list[str]) -> None:

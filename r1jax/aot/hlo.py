@@ -31,7 +31,8 @@ _INSTRUCTION = re.compile(r'^\s+(?:ROOT )?%?([\w.\-]+) = (.*)$')
 _SHAPE = re.compile(r'\b(pred|bf16|[a-z]\d+\w*)\[([\d,]*)\]')
 _OPCODE = re.compile(r'(?:^|[\s)])([a-z][\w\-]*)\(')
 _WHOLE = re.compile(r'[su]\d+\[\]')
-_CALLED = re.compile(r'(?:calls|to_apply|body)=%?([\w.\-]+)')
+_CALLED = re.compile(r'(?:calls|to_apply)=%?([\w.\-]+)')
+_LOOP = re.compile(r'\b(condition|body)=%?([\w.\-]+)')
 _BRANCHES = re.compile(r'branch_computations=\{([^}]*)\}|(?:true|false)_computation=%?([\w.\-]+)')
 
 
@@ -111,7 +112,7 @@ def _constant(one: _Instruction) -> int | None:
 
 # Calls of the TPU's runtime that compute nothing.
 _IDLE = re.compile(
-  r'AllocateBuffer|Async|Assume|Concat|Bitcast|Gather|Sharding|Sort|TopK|Pad|Slice|Barrier|Rng'
+  r'AllocateBuffer|Async|Assume|Concat|Bitcast|Gather|Sharding|Sort|TopK|Pad|Slice|Barrier|Rng|Crop'
 )
 
 
@@ -170,7 +171,9 @@ class _Program:
     if one.opcode in ('dot', 'convolution'):
       self.operations += times * self._product(one, computation)
     elif one.opcode == 'while':
-      self._run_called(one, place, times * self._trips(one, place))
+      loop, trips = dict(_LOOP.findall(one.rest)), self._trips(one, place)
+      self.run(loop['body'], times * trips)
+      self.run(loop['condition'], times * (trips + 1))
     elif one.opcode in ('fusion', 'call', 'async-start', 'map', 'custom-call'):
       self._run_called(one, place, times)
       target = re.search(r'custom_call_target="([^"]*)"', one.line)
@@ -198,11 +201,8 @@ class _Program:
       for number, operand in enumerate(one.operands)
     }
     for name in _CALLED.findall(one.rest):
-      if one.opcode == 'while':
-        self.run(name, times)
-      else:
-        for inner in self.computations[name].values():
-          self._run_instruction(inner, _Place(name, inner.name, passed), times)
+      for inner in self.computations[name].values():
+        self._run_instruction(inner, _Place(name, inner.name, passed), times)
 
   def _run_dearest(self, names: list[str], times: int) -> None:
     """Adds the branch with most operations, or bytes; which is taken depends on data."""
@@ -258,7 +258,7 @@ class _Program:
     known = re.search(r'known_trip_count[\\":{ n]+(\d+)', one.line)
     if known:
       return int(known[1])
-    named = dict(re.findall(r'\b(condition|body)=%?([\w.\-]+)', one.rest))
+    named = dict(_LOOP.findall(one.rest))
     root = list(self.computations[named['body']].values())[-1]
     found = []
     for limit, index in self._limits(named['condition'], {}) if root.opcode == 'tuple' else ():

@@ -20,7 +20,8 @@ GIB, MIB = 1 << 30, 1 << 20
 
 # What takes less memory, by program.
 HELP = {
-  'encode prompts': 'fewer rl.settings.prompts_per_step, or shorter rl.task.max_prompt_tokens',
+  'encode prompts': 'fewer rl.settings.prompts_per_step, rl.sampling.prompt_chunk_tokens, or '
+  'shorter rl.task.max_prompt_tokens',
   'shrink batch': 'fewer rl.settings.prompts_per_step, or rl.sampling.group_size',
   'decode': 'fewer rl.settings.prompts_per_step, or shorter rl.sampling.max_completion_tokens',
   'score': 'more rl.settings.num_microbatches, or fewer rl.settings.chunk_tokens',

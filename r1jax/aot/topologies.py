@@ -62,3 +62,8 @@ def describe(topology: str) -> tuple[Chip, list[Any]]:
       ) from error
     raise ValueError(f'topology is {topology!r}: {str(error).splitlines()[0]}') from error
   return chip, list(description.devices)
+
+
+def memory_of(device: jax.Device) -> int | None:
+  """Returns the bytes that programs have of a device at hand; None where it does not say."""
+  return (device.memory_stats() or {}).get('bytes_limit')

@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 
 from r1jax import interop
 from r1jax.build import pretraining, reinforcement
+from r1jax.interop.folder import CONFIG
 from r1jax.model import ModelConfig
 from r1jax.section import Section
 from r1jax.sharding import MeshShape, make_mesh
@@ -169,4 +170,6 @@ def _initial_policy(load: Callable[[Path], Policy], export_dtype: str, init_from
     return load(folder)
   except (OSError, ValueError) as error:
     hint = '' if folder.exists() else '; it must be a folder that has the model on this machine'
+    if (folder / 'model' / CONFIG).is_file():  # As the folder of a run has it.
+      hint = f'; there is a model in {folder / "model"}'
     raise ValueError(f'config.init_from is {init_from!r}: {error}{hint}') from error

@@ -27,8 +27,8 @@ class Sampler:
   top_p: float = 1.0
 
   def __post_init__(self):
-    if self.temperature < 0:
-      raise ValueError(f'temperature is {self.temperature}, allowed is 0 or more')
+    if not 0 <= self.temperature < math.inf:
+      raise ValueError(f'temperature is {self.temperature}, allowed is 0 or more, and finite')
     if self.top_k is not None and self.top_k < 1:
       raise ValueError(f'top_k is {self.top_k}, allowed is 1 or more, or None for all tokens')
     if not 0 < self.top_p <= 1:

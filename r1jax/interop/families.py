@@ -33,6 +33,8 @@ def read(config_json: Mapping[str, Any]) -> tuple[Family, ModelConfig]:
     raise ValueError(
       f'config.json has a field of another type or size than {family.architecture} has: {error}'
     ) from error
+  except ValueError as error:
+    raise fields.complete(error) from error
   fields.check()
   return family, config
 
@@ -42,11 +44,17 @@ def _named(config_json: Mapping[str, Any]) -> Family:
   if not isinstance(architectures, list):
     raise ValueError(f'config.json: architectures is {architectures!r}, it must be a list')
   model_type = config_json.get('model_type')
+  by_type = [family for family in FAMILIES if family.model_type == model_type]
   for family in FAMILIES:
-    if family.architecture in architectures or (
-      not architectures and family.model_type == model_type
-    ):
+    if family.architecture in architectures:
+      if by_type and family not in by_type:  # Some have names of their own for an architecture.
+        raise ValueError(
+          f'config.json contradicts itself: architectures is {architectures}, model_type '
+          f'{model_type!r} ({by_type[0].architecture}); correct the wrong one'
+        )
       return family
+  if by_type and not architectures:
+    return by_type[0]
   supported = ', '.join(family.architecture for family in FAMILIES)
   raise ValueError(
     f'the architecture in config.json is {architectures or model_type}, supported: {supported}'

@@ -144,6 +144,16 @@ class Fields:
     if problems:
       raise ValueError('\n  '.join(['config.json asks for what is not supported:', *problems]))
 
+  def complete(self, error: ValueError) -> ValueError:
+    """Returns an error of reading, together with the problems noted until then."""
+    text = str(error)
+    if not text.startswith('config.json'):  # It is a model's, whose numbers do not go together.
+      text = f'config.json makes no model, by our names of its fields: {text}'
+    return ValueError('\n  '.join([text, *self._noted()]))
+
+  def _noted(self) -> list[str]:
+    return self._problems + [problem for inner in self._inner for problem in inner._noted()]
+
   def _all_problems(self) -> list[str]:
     unknown = [
       f'{self._within}{name} is {value!r}: unknown field; remove it if it changes nothing'

@@ -1,10 +1,16 @@
 """How answers are sampled, in generation_config.json."""
 
+import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-# What our samplers have, and the kind of number that it is.
-_KINDS = {'temperature': (float, int), 'top_k': (int,), 'top_p': (float, int)}
+# What our samplers have: kinds of numbers, the least and the largest, and how that is said.
+_RANGES: Mapping[str, tuple[Any, float, float, str]] = {
+  'temperature': ((float, int), 0.0, sys.float_info.max, 'a number of 0 or more'),
+  'top_k': ((int,), -1, math.inf, 'a whole number of -1 or more'),
+  'top_p': ((float, int), sys.float_info.min, 1.0, 'a number above 0 and up to 1'),
+}
 # What they do not have, and the values with which it changes no answer.
 _NEUTRAL: Mapping[str, Any] = {
   'bad_words_ids': [],
@@ -52,7 +58,7 @@ def sampling_defaults(defaults: Mapping[str, Any]) -> dict[str, Any]:
 
   Raises:
     ValueError: it asks for what samplers here do not have, such as a repetition penalty, or a field
-      is no number.
+      is no number, or none that there can be.
   """
   given = {name: value for name, value in defaults.items() if value is not None}
   greedy = given.get('do_sample') is False
@@ -65,10 +71,10 @@ def sampling_defaults(defaults: Mapping[str, Any]) -> dict[str, Any]:
       f'generation_config.json asks for {", ".join(wanted)}; samplers have temperature, top_k and '
       'top_p alone: set these yourself, or remove the others from the file'
     )
-  found = {name: given[name] for name in _KINDS if name in given}
+  found: dict[str, Any] = {name: given[name] for name in _RANGES if name in given}
   for name, value in found.items():
-    if isinstance(value, bool) or not isinstance(value, _KINDS[name]):
-      allowed = 'a whole number' if float not in _KINDS[name] else 'a number'
+    kinds, least, largest, allowed = _RANGES[name]
+    if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= largest:
       raise ValueError(f'generation_config.json: {name} is {value!r}, it must be {allowed}')
   if found.get('top_k') in (0, -1):
     found['top_k'] = None

@@ -18,7 +18,15 @@ from safetensors import SafetensorError, safe_open
 
 from r1jax import hosts
 from r1jax.interop import families, float8, streaming, tables
-from r1jax.interop.folder import CONFIG, GENERATION, INDEX, WEIGHTS, checked_dtype
+from r1jax.interop.decoder import Family
+from r1jax.interop.folder import (
+  CONFIG,
+  GENERATION,
+  INDEX,
+  WEIGHTS,
+  check_no_adapter,
+  checked_dtype,
+)
 from r1jax.interop.layouts import Ranges
 from r1jax.model import ModelConfig
 
@@ -51,12 +59,13 @@ def load_pretrained(
 
   Raises:
     FileNotFoundError: if the folder lacks a file; names it, and those found.
-    ValueError: if the architecture or a field of config.json is not supported, or if tensors are
-      missing, surplus or misshapen; all of them are listed.
+    ValueError: if the architecture or a field of config.json is not supported, if tensors are
+      missing, surplus, misshapen or there twice, all of which are listed, or if an adapter lies
+      beside them.
   """
   kind = checked_dtype(dtype)
   folder = pathlib.Path(path)
-  family, config = families.read(_read_json(folder, CONFIG))
+  family, config = _described(folder)
   with contextlib.ExitStack() as stack:
     tensors = _open(folder, stack)
     module = f'model.layers.{config.num_layers}.'
@@ -81,8 +90,19 @@ def load_config(path: str | os.PathLike) -> ModelConfig:
     FileNotFoundError: as in `load_pretrained`.
     ValueError: as in `load_pretrained`.
   """
-  _, config = families.read(_read_json(pathlib.Path(path), CONFIG))
+  _, config = _described(pathlib.Path(path))
   return config
+
+
+def _described(folder: pathlib.Path) -> tuple[Family, ModelConfig]:
+  """Returns the family and the architecture of a folder's model."""
+  check_no_adapter(
+    folder,
+    'load a folder without it, or one that has both merged, as '
+    'peft.AutoPeftModelForCausalLM.from_pretrained(...).merge_and_unload().save_pretrained(...) '
+    'makes it',
+  )
+  return families.read(_read_json(folder, CONFIG))
 
 
 def load_generation(path: str | os.PathLike) -> dict[str, Any]:
@@ -167,6 +187,7 @@ def _open(folder: pathlib.Path, stack: contextlib.ExitStack) -> dict[str, _Store
   if files[0].name == INDEX:
     files = [_existing(folder, name) for name in _shards(folder)]
   tensors: dict[str, _Stored] = {}
+  twice: list[str] = []
   for file in files:
     try:
       opened = stack.enter_context(safe_open(file, framework='numpy'))
@@ -174,7 +195,11 @@ def _open(folder: pathlib.Path, stack: contextlib.ExitStack) -> dict[str, _Store
       raise ValueError(
         f'{file} is no safetensors file ({error}): fetch it again, in full and not as a link'
       ) from error
-    tensors |= {name: _Stored(name, file, opened) for name in opened.keys()}  # noqa: SIM118
+    found = {name: _Stored(name, file, opened) for name in opened.keys()}  # noqa: SIM118
+    twice += [f'{n}, in {tensors[n].path.name} and {file.name}' for n in found if n in tensors]
+    tensors |= found
+  if twice:
+    raise ValueError('\n  '.join([f'tensors of {folder} are in two files:', *twice]))
   return tensors
 
 
@@ -214,7 +239,10 @@ def _check_tensors(
     elif shape != known[name]:
       problems.append(f'misshapen: {name}, found {shape}, expected {known[name]}')
     elif dtype not in STORED_DTYPES and not _is_scaled(tensor):
-      problems.append(f'dtype: {name}, found {dtype}, expected {" or ".join(STORED_DTYPES)}')
+      allowed = ' or '.join(STORED_DTYPES)
+      problems.append(
+        f'dtype: {name}, found {dtype}, expected {allowed}, or a matrix in {float8.STORED}'
+      )
   problems = problems or hosts.first(functools.partial(_differing, tensors, copies))
   if problems:
     raise ValueError('\n  '.join([f'the tensors in {folder} do not fit its {CONFIG}:', *problems]))

@@ -33,16 +33,25 @@ def read(fields: Fields, *, interleaved: bool, max_positions: int) -> Rope:
   """
   theta = fields.number('rope_theta', DEFAULT_THETA, above=1)
   fields.allow('partial_rotary_factor', 1.0)
-  old, new = fields.inner('rope_scaling'), fields.inner('rope_parameters')
-  inner = new if fields.get('rope_parameters') else old
-  theta = inner.number('rope_theta', theta, above=1)
-  inner.allow('partial_rotary_factor', 1.0)
-  kind = inner.get('rope_type', inner.get('type', 'default'))
-  inner.get('type')
+  inner = {name: fields.inner(name) for name in ('rope_parameters', 'rope_scaling')}
+  given = [name for name in inner if fields.get(name)]
+  found = [_dialect(inner[name], theta, interleaved, max_positions) for name in given or inner]
+  if found[0] != found[-1]:
+    fields.refuse('rope_parameters and rope_scaling contradict each other; remove the wrong one')
+  return found[0]
+
+
+def _dialect(fields: Fields, theta: float, interleaved: bool, max_positions: int) -> Rope:
+  theta = fields.number('rope_theta', theta, above=1)
+  fields.allow('partial_rotary_factor', 1.0)
+  kind = fields.get('rope_type', fields.get('type', 'default'))
+  fields.get('type')
   if kind not in _READERS:
     allowed = ', '.join(map(repr, _READERS))
     raise ValueError(f'config.json: the type of rope scaling is {kind!r}, supported: {allowed}')
-  return _with_factor(inner, Rope(float(theta), _READERS[kind](inner, max_positions), interleaved))
+  return _with_factor(
+    fields, Rope(float(theta), _READERS[kind](fields, max_positions), interleaved)
+  )
 
 
 def _default(fields: Fields, max_positions: int) -> None:

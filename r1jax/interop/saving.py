@@ -23,6 +23,7 @@ from r1jax.interop.folder import (
   GENERATION,
   INDEX,
   WEIGHTS,
+  check_no_adapter,
   checked_dtype,
 )
 from r1jax.model import ModelConfig
@@ -79,13 +80,15 @@ def save_pretrained(
 
   Raises:
     ValueError: if no family can hold the model, or not in that dtype, the parameters do not fit the
-      architecture, or the tokenizer has more ids than the embedding has rows.
+      architecture, the tokenizer has more ids than the embedding has rows, or the folder has an
+      adapter, of another model.
   """
   kind = checked_dtype(dtype, EXPORT_DTYPES)
   family, fields = _format(config, kind)
   flat = traverse_util.flatten_dict(params, sep='/')
   tables.check_parameters(config, flat)
   _check_vocabulary(config, tokenizer)
+  check_no_adapter(pathlib.Path(path), 'save elsewhere, or remove it')
   tensors = _tensors(tables.entries(family.rows, config), flat, config, kind)
   fault = None
   if hosts.is_first():

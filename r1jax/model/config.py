@@ -69,6 +69,7 @@ class GQA:
         f'num_heads {self.num_heads} must be a multiple of num_kv_heads {self.num_kv_heads}: '
         'change model.attention'
       )
+    _check_even('head_dim', self.head_dim)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +94,9 @@ class MLA:
   rope_dim: int
   value_dim: int
   norm_epsilon: float = 1e-6
+
+  def __post_init__(self):
+    _check_even('rope_dim', self.rope_dim)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,6 +229,13 @@ class ModelConfig:
     dense = self.num_layers if self.moe is None else self.num_dense_layers
     sizes = {'dense_layers': dense, 'expert_layers': self.num_layers - dense}
     return {name: size for name, size in sizes.items() if size}
+
+
+def _check_even(name: str, size: int) -> None:
+  if size % 2:
+    raise ValueError(
+      f'{name} is {size}; it must be even, for pairs are rotated: change model.attention'
+    )
 
 
 def _check_choice(path: str, found: str, allowed: tuple[str, ...]) -> None:

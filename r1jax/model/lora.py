@@ -89,6 +89,8 @@ class Adapted:
 def create(key: jax.Array, params: Any, lora: LoRA) -> Any:
   """Returns adapters that change nothing yet: A is random, B is zero (section 4.1).
 
+  The MTP module, which no answer and no loss of answers comes from, has none.
+
   Args:
     key: of the random numbers.
     params: tree of parameters (arrays or shapes).
@@ -101,7 +103,7 @@ def create(key: jax.Array, params: Any, lora: LoRA) -> Any:
   candidates = []
   for path, array in traverse_util.flatten_dict(params, sep='/').items():
     name = path.rsplit('/', 1)[-1]
-    if name not in AXES:
+    if name not in AXES or path.startswith('mtp/'):
       continue
     candidates.append(path)
     if re.search(lora.targets, path):
@@ -121,13 +123,10 @@ def create(key: jax.Array, params: Any, lora: LoRA) -> Any:
 
 
 def count_active(adapters: Any, config: ModelConfig) -> int:
-  """Returns how many weights of adapters a token is multiplied with: of experts the chosen ones'.
-
-  Those of the MTP module, which takes no part in predicting the next token, are left out.
-  """
+  """Returns how many weights of adapters a token meets: of experts the chosen ones'."""
   count = 0
   for path, array in traverse_util.flatten_dict(adapters, sep='/').items():
-    size = 0 if path.startswith('mtp/') else math.prod(array.shape)
+    size = math.prod(array.shape)
     if config.moe is not None and re.search(r'moe/(gate|up|down)/', path):
       size = size * config.moe.top_k // config.moe.num_experts
     count += size

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import tokenizers
+from absl import logging
 
 FILE = 'tokenizer.json'
 CONFIG = 'tokenizer_config.json'
@@ -104,9 +105,9 @@ class HuggingFace:
     config, stop_ids = dict(config), list[int]()
     for name in MODEL_CONFIGS:
       ids = read(path / name)
-      stop_ids = stop_ids or _known_ids(tokenizer, ids.get('eos_token_id'))
+      stop_ids = stop_ids or _known_ids(tokenizer, ids.get('eos_token_id'), path / name)
       for role in ('eos_token', 'pad_token', 'bos_token'):
-        known = _known_ids(tokenizer, ids.get(f'{role}_id'))
+        known = _known_ids(tokenizer, ids.get(f'{role}_id'), path / name)
         # "No such token" is said of the first token alone: every text ends.
         told = role in config if role == 'bos_token' else config.get(role) is not None
         if known and not told:
@@ -208,7 +209,9 @@ def _name(token: Any) -> str | None:
 def _default(templates: Any) -> str | None:
   """Returns the chat template of a configuration, which may have several by name."""
   if isinstance(templates, list):
-    templates = {one.get('name'): one.get('template') for one in templates}.get('default')
+    templates = {one.get('name'): one.get('template') for one in templates}
+  if isinstance(templates, Mapping):
+    templates = templates.get('default')
   return templates if isinstance(templates, str) else None
 
 
@@ -240,10 +243,14 @@ def _begins(tokenizer: tokenizers.Tokenizer) -> int | None:
   return encoding.ids[0] if added.startswith('1') and '0' in added else None
 
 
-def _known_ids(tokenizer: tokenizers.Tokenizer, ids: Any) -> list[int]:
-  """Returns those of an id, or of a list of ids, that the tokenizer has."""
-  listed = ids if isinstance(ids, list) else [ids]
-  return [id for id in listed if isinstance(id, int) and tokenizer.id_to_token(id) is not None]
+def _known_ids(tokenizer: tokenizers.Tokenizer, ids: Any, file: pathlib.Path) -> list[int]:
+  """Returns those of an id, or of a list of ids, that the tokenizer has; warns of others."""
+  listed = ids if isinstance(ids, list) else [ids] * (ids is not None)
+  whole = [id for id in listed if type(id) is int and 0 <= id < 1 << 32]
+  known = [id for id in whole if tokenizer.id_to_token(id) is not None]
+  if len(known) < len(listed):
+    logging.warning('%s: ids of control tokens are %r; the tokenizer has %r', file, ids, known)
+  return known
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Chat:
     if not isinstance(tokenizer, hf.HuggingFace) or tokenizer.chat_template is None:
       raise ValueError(
         'the tokenizer has no chat template: its folder needs chat_template.jinja, or the field '
-        'chat_template in tokenizer_config.json'
+        "chat_template in tokenizer_config.json; of several, one is named 'default'"
       )
     self._tokenizer, self._turn = tokenizer, template
     self._prefill = prefill

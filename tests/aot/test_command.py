@@ -148,6 +148,35 @@ def test_a_topology_that_is_none_is_named_with_those_there_are(topology):
     topologies.describe(topology)
 
 
+def test_memory_of_devices_at_hand_is_what_they_say():
+  gpu = types.SimpleNamespace(memory_stats=lambda: {'bytes_in_use': 1, 'bytes_limit': 60})
+  assert topologies.memory_of(gpu) == 60
+  assert topologies.memory_of(jax.devices('cpu')[0]) is None
+
+
+def test_what_was_compiled_is_told_if_the_rest_is_not(tmp_path):
+  """Large programs take many minutes, and what stops one of them does not take the others."""
+  output = tmp_path / 'found.jsonl'
+  code = (
+    'import itertools, runpy\n'
+    'from r1jax.aot import report\n'
+    'compile_all = report.compile_all\n'
+    'def stopped(*arguments):\n'
+    '  yield next(compile_all(*arguments))\n'
+    "  raise RuntimeError('gone')\n"
+    'report.compile_all = stopped\n'
+    "runpy.run_module('r1jax.aot', run_name='__main__', alter_sys=True)\n"
+  )
+  flags = ['--config=configs/zero.py', *SMALL, f'--output={output}']
+  done = subprocess.run(
+    [sys.executable, '-c', code, *flags], cwd=ROOT, capture_output=True, text=True
+  )
+  assert done.returncode == 1 and done.stderr.endswith('RuntimeError: gone\n')
+  assert 'encode prompts is compiled, after ' in done.stderr
+  assert 'encode prompts' in done.stdout
+  assert [one['name'] for one in json.loads(output.read_text())['programs']] == ['encode prompts']
+
+
 def test_without_libtpu_it_says_what_to_install():
   if importlib.util.find_spec('libtpu'):
     pytest.skip('libtpu is installed')
@@ -267,7 +296,6 @@ def test_of_adapted_experts_those_count_that_are_chosen():
   assert lora.count_active(layers, config) == 3 * 4 * (128 * 2 + 2 * 64)
   shared = {'expert_layers': {'moe': {'shared': {'up': {'a': jnp.ones((3, 128, 2))}}}}}
   assert lora.count_active(shared, config) == 3 * 128 * 2
-  assert lora.count_active({'mtp': layers['expert_layers']}, config) == 0
 
 
 def test_what_does_not_fit_is_said_with_what_would_help():

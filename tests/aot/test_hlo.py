@@ -85,6 +85,19 @@ def test_a_small_loop_in_another_begins_where_it_is_told():
   assert operations(outer, (4, 5), (5, 5)).operations == 6 * 4 * 2 * 4 * 5 * 5
 
 
+def test_the_condition_of_a_loop_runs_once_more_than_its_body():
+  def until(x, weight):
+    def go_on(carry):
+      return (carry[1] < 4) & (jnp.sum(carry[0] @ weight) < 10)
+
+    def body(carry):
+      return carry[0] @ weight, carry[1] + 1
+
+    return jax.lax.while_loop(go_on, body, (x, 0))
+
+  assert operations(until, (40, 50), (50, 50)).operations == (4 + 5) * 2 * 40 * 50 * 50
+
+
 def test_a_loop_without_a_limit_is_an_error():
   def until(x, weight):
     return jax.lax.while_loop(lambda x: jnp.max(x) < 10, lambda x: x @ weight, x)

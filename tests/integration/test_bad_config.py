@@ -176,6 +176,15 @@ def test_what_cannot_be_a_stage_is_named(config, workdir):
     runner.run(config, workdir)
 
 
+def test_the_model_of_a_run_is_named_where_its_folder_is_given(config, workdir, tmp_path):
+  (tmp_path / 'config.json').write_text('{}')
+  (tmp_path / 'model').mkdir()
+  (tmp_path / 'model' / 'config.json').write_text('{}')
+  config.init_from = str(tmp_path)
+  with fails('config.init_from is', f'there is a model in {tmp_path / "model"}'):
+    runner.run(config, workdir)
+
+
 def test_an_export_dtype_that_is_unknown_is_named(config, workdir):
   config.export_dtype = 'float16'
   with fails("config.export_dtype is 'float16'", "'float32', 'bfloat16', 'float8_e4m3fn'"):

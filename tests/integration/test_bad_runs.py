@@ -8,6 +8,7 @@ import json
 import re
 import sys
 
+import jax
 import jax.numpy as jnp
 import miniature
 import pytest
@@ -131,6 +132,22 @@ def command(tmp_path, compilation_cache, monkeypatch):
 
   yield run
   flags.FLAGS.unparse_flags()
+
+
+def test_the_command_says_that_another_process_may_be_gone(command, config, monkeypatch):
+  """As collectives then fail, in the words of whoever carries them."""
+
+  def broken(*arguments):
+    raise jax.errors.JaxRuntimeError('Connection closed by peer')
+
+  monkeypatch.setattr(main.runner, 'run', broken)
+  monkeypatch.setattr(main.hosts, 'is_alone', lambda: False)
+  text = command(config)
+  assert text.startswith('JaxRuntimeError: Connection closed by peer. Another process of the run')
+  assert 'start all again' in text
+  monkeypatch.setattr(main.hosts, 'is_alone', lambda: True)
+  with pytest.raises(jax.errors.JaxRuntimeError):
+    command(config)
 
 
 def test_the_command_says_it_in_a_line(command, config):

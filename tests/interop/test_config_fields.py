@@ -196,7 +196,7 @@ def qwen(**changes):
 
 
 def qwen3(**changes):
-  return qwen(architectures=['Qwen3ForCausalLM']) | changes
+  return qwen(architectures=['Qwen3ForCausalLM'], model_type='qwen3') | changes
 
 
 def scaling(**fields):
@@ -261,6 +261,13 @@ REFUSED = [
   (v3(**scaling(type='yarn', mscale_all_dim=1.0)), 'mscale or mscale_all_dim alone is ambiguous'),
   (v2(**scaling(type='yarn', mscale_all_dim=0.7)), 'mscale or mscale_all_dim alone is ambiguous'),
   (llama(partial_rotary_factor=0.5), 'partial_rotary_factor is 0.5, supported: 1.0'),
+  (qwen(model_type='llama'), r"contradicts itself: .*'Qwen2For.*'llama' \(LlamaForCausalLM\)"),
+  (
+    v3(n_routed_experts=255),
+    'makes no model, by our names of its fields: num_experts 255 must be a multiple of num_groups',
+  ),
+  (v3(qk_rope_head_dim=63), 'rope_dim is 63; it must be even, for pairs are rotated'),
+  (qwen3(head_dim=7), 'head_dim is 7; it must be even, for pairs are rotated'),
 ]
 
 
@@ -273,6 +280,16 @@ def test_unsupported_field_is_named(fields, message):
 def test_all_unsupported_fields_are_listed():
   with pytest.raises(ValueError, match=r'(?s)hidden_act is.*logit_scale is'):
     families.read(llama(hidden_act='gelu', logit_scale=0.5))
+
+
+def test_what_was_noted_is_listed_with_a_model_that_cannot_be():
+  with pytest.raises(ValueError, match=r'(?s)num_experts 255 .*hidden_act is'):
+    families.read(v3(n_routed_experts=255, hidden_act='gelu'))
+
+
+def test_an_architecture_may_have_a_type_of_its_own():
+  """As Kimi K2 has, which is a DeepSeek-V3."""
+  assert families.read(v3(model_type='kimi_k2')) == families.read(v3())
 
 
 def test_greedy_choice_of_experts_ignores_groups():

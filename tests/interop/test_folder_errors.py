@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from r1jax.interop import load_pretrained, save_pretrained
+from r1jax.interop import load_config, load_pretrained, save_pretrained
 
 V3 = models.CONFIGS['v3']
 LLAMA = models.CONFIGS['llama']
@@ -97,6 +97,28 @@ def test_an_index_that_an_earlier_model_left_is_not_read(llama_folder, tmp_path)
   np.testing.assert_array_equal(embedding_VD, params['embedding'])
 
 
+def test_tensors_that_are_in_two_files_are_named(tmp_path):
+  save_pretrained(tmp_path, LLAMA, models.random_params(LLAMA), max_shard_bytes=20_000)
+  first, second = sorted(tmp_path.glob('model-*'))[:2]
+  save_file(load_file(first) | load_file(second), second, metadata={'format': 'pt'})
+  message = message_of(ValueError, load_pretrained, tmp_path)
+  listed = [f'  {name}, in {first.name} and {second.name}' for name in load_file(first)]
+  assert sorted(message.splitlines()[1:]) == sorted(listed)
+
+
+def test_an_adapter_beside_a_model_is_refused(llama_folder):
+  """transformers adds it to the model: what we load or write would not compute the same."""
+  (llama_folder / 'adapter_config.json').write_text('{}')
+  message = message_of(ValueError, load_pretrained, llama_folder)
+  assert 'has an adapter (adapter_config.json)' in message and 'merge_and_unload()' in message
+  assert 'merge_and_unload()' in message_of(ValueError, load_config, llama_folder)
+  before = sorted(file.name for file in llama_folder.iterdir())
+  params = models.random_params(LLAMA)
+  message = message_of(ValueError, save_pretrained, llama_folder, LLAMA, params)
+  assert message.endswith('save elsewhere, or remove it')
+  assert sorted(file.name for file in llama_folder.iterdir()) == before
+
+
 def test_config_that_is_no_json(folder):
   (folder / 'config.json').write_text('{"hidden_size": ')
   assert 'config.json is no JSON: Expecting value' in message_of(
@@ -124,7 +146,8 @@ def test_all_tensors_at_fault_are_listed(folder):
   change_tensors(folder, change)
   message = message_of(ValueError, load_pretrained, folder)
   assert sorted(message.splitlines()[1:]) == [
-    '  dtype: model.layers.3.enorm.weight, found I32, expected F32 or BF16 or F16',
+    '  dtype: model.layers.3.enorm.weight, found I32, '
+    'expected F32 or BF16 or F16, or a matrix in F8_E4M3',
     '  misshapen: lm_head.weight, found (60, 32), expected (61, 32)',
     '  misshapen: model.layers.0.self_attn.kv_b_proj.weight, found (10, 52), expected (52, 10)',
     '  missing: model.layers.2.mlp.experts.7.up_proj.weight, expected (12, 32)',

@@ -59,6 +59,9 @@ def test_published_defaults(defaults, expected):
     ({'temperature': '0.6'}, "temperature is '0.6', it must be a number"),
     ({'top_k': 20.5}, 'top_k is 20.5, it must be a whole number'),
     ({'top_p': True}, 'top_p is True, it must be a number'),
+    ({'top_p': 1.5}, 'top_p is 1.5, it must be a number above 0 and up to 1'),
+    ({'top_k': -5}, 'top_k is -5, it must be a whole number of -1 or more'),
+    ({'temperature': float('nan')}, 'temperature is nan, it must be a number of 0 or more'),
   ],
 )
 def test_what_samplers_lack_is_named(changes, message):

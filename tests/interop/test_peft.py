@@ -41,7 +41,7 @@ def test_logits_gradients_and_merged_weights_equal(name, tmp_path):
       r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=list(their_names(torch_model))
     ),
   )
-  ours = Adapted(base, adapters_of(theirs, base), ALPHA / RANK)
+  ours = Adapted(base, adapters_of(theirs, base), lora.LoRA(RANK, ALPHA).scale)
   model = Transformer(config)
 
   def loss(adapters):

@@ -88,3 +88,14 @@ def read(scaling):
   found = rope_fields.read(fields, interleaved=False, max_positions=MAX_POSITIONS)
   fields.check()
   return found
+
+
+def test_both_dialects_at_once_have_to_agree():
+  both = Fields({'rope_scaling': R1_0528_QWEN3, 'rope_parameters': R1_0528_QWEN3})
+  found = rope_fields.read(both, interleaved=False, max_positions=MAX_POSITIONS)
+  both.check()
+  assert found == read(R1_0528_QWEN3)
+  both = Fields({'rope_scaling': R1_0528_QWEN3, 'rope_parameters': R1_0528_QWEN3 | {'factor': 2.0}})
+  rope_fields.read(both, interleaved=False, max_positions=MAX_POSITIONS)
+  with pytest.raises(ValueError, match='rope_parameters and rope_scaling contradict each other'):
+    both.check()

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,13 @@ from r1jax.stages.rl_batch import Batch
 from r1jax.structs import Experts, Prompts
 
 NUM_DEVICES = 8
+# Files of tests that need them, by how they say so.
+TESTS = pathlib.Path(__file__).parents[1]
+FILES = [
+  file
+  for file in sorted(TESTS.rglob('test_*.py'))
+  if any(f'\n@{mark}' in file.read_text() for mark in ('pytest.mark.eight_devices', 'meshes.on('))
+]
 # Of each family, all of what is split over two devices has an even size. Experts are computed
 # densely where tokens are as few as here, or in blocks; V3 has both kinds of layers.
 SMALL = dict(vocab_size=20, num_layers=2, model_dim=12, mlp_dim=20)

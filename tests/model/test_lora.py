@@ -106,6 +106,44 @@ def test_targets_are_found_in_paths():
   assert not any(path.startswith('mtp') for path in paths)
 
 
+def test_the_mtp_module_has_no_adapters():
+  """It takes no part in answers: adapters there would never be trained."""
+  assert not any(path.startswith('mtp') for path in flat(adapted('v3', targets='')[1].adapters))
+  with pytest.raises(ValueError, match=r"'mtp/', which fits no weight; there are (?!.*mtp)"):
+    adapted('v3', targets='mtp/')
+
+
+def test_new_adapters_are_as_wide_as_their_inputs_and_each_its_own():
+  """A yields numbers of the size of its inputs; of equal shapes none are equal."""
+  shapes = {
+    'dense_layers/attention': {
+      name: jax.ShapeDtypeStruct((2, 400, 4, 16), jnp.float32) for name in ('query', 'key')
+    }
+    | {'out': jax.ShapeDtypeStruct((2, 4, 16, 400), jnp.float32)}
+  }
+  new = flat(lora_lib.create(jax.random.key(0), shapes, LoRA(rank=32, alpha=4.0)))
+  for name, fan_in in (('query', 400), ('key', 400), ('out', 64)):
+    spread = np.std(new[f'dense_layers/attention/{name}/a']) * fan_in**0.5
+    np.testing.assert_allclose(spread, 1, rtol=0.05)
+  query, key = (new[f'dense_layers/attention/{name}/a'] for name in ('query', 'key'))
+  assert abs(np.corrcoef(query.ravel(), key.ravel())[0, 1]) < 0.05
+
+
+def test_a_change_that_bfloat16_would_round_away_is_merged_whole():
+  subject = families.subject('gqa')
+  base = jax.tree.map(lambda a: a.astype(jnp.bfloat16), subject.params)
+  _, params = adapted('gqa', targets='attention/query$')
+  small = jax.tree.map(lambda a: 0.01 * a, params.adapters)
+  merged = flat(lora_lib.merged(Adapted(base, small, 1.0)))
+  low = {name: flat(small)[f'dense_layers/attention/query/{name}'] for name in 'ab'}
+  expected = flat(base)['dense_layers/attention/query'].astype(np.float32)
+  expected += np.einsum('ldr,lr...->ld...', low['a'], low['b'])
+  found = merged['dense_layers/attention/query']
+  assert found.dtype == np.float32
+  np.testing.assert_allclose(found, expected, atol=1e-7)
+  assert np.any(found != found.astype(jnp.bfloat16).astype(np.float32))
+
+
 def test_shapes_are_enough_to_create():
   _, params = adapted('v2')
   shapes = jax.eval_shape(lambda: params.base)

@@ -5,6 +5,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
+from equations import shapes
 from families import Subject, randomise
 
 from r1jax.algorithms import balance
@@ -47,6 +49,16 @@ def dense_params():
   """Small random parameters, of which the model makes an even guess."""
   shapes = jax.eval_shape(Transformer(DENSE).init, jax.random.key(0), TOKENS_BL)['params']
   return jax.tree.map(lambda leaf: 0.1 * leaf, randomise(shapes))
+
+
+@pytest.mark.parametrize('chunk', [None, 3])
+def test_chunks_spare_the_logits_of_all_tokens(chunk):
+  """Of next tokens and of those after them, with their gradient."""
+  loss = functools.partial(loss_of(), chunk_tokens=chunk)
+  program = jax.make_jaxpr(jax.value_and_grad(loss, has_aux=True))(MODEL.params, rows_of(TOKENS_BL))
+  found = shapes(program.jaxpr)
+  most = max(np.prod(s[:-1]) for s in found if s[-1:] == (CONFIG.vocab_size,) and len(s) > 2)
+  assert most <= B if chunk else most == B * (L - 1)
 
 
 def value_of(**weights):

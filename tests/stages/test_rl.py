@@ -13,9 +13,9 @@ from r1jax.training.clock import Clock
 from r1jax.training.interrupt import StopRequest
 
 
-def run(workdir):
-  """Three steps, after each of which the policy becomes the reference."""
-  learning = reinforcement(kl_weight=0.3)
+def run(workdir, *, lora=None, replace_every=1):
+  """Three steps, after each of which the policy becomes the reference, or what is said of it."""
+  learning = dataclasses.replace(reinforcement(kl_weight=0.3), lora=lora)
   stage = rl.Stage(
     learning=learning,
     cadence=loop.Cadence(
@@ -23,7 +23,7 @@ def run(workdir):
     ),
     benchmarks=(),
     final=frozenset(),
-    replace_reference_every=1,
+    replace_reference_every=replace_every,
     num_completions=0,
     fingerprint=0,
     title='',
@@ -50,6 +50,19 @@ def test_a_reference_that_is_replaced_leaves_the_devices(tmp_path, monkeypatch):
   monkeypatch.setattr(rl, '_copied', watch)
   run(tmp_path)
   assert counts == [2, 2, 2, 2]  # The policy and its reference, at the start and after each step.
+
+
+def test_the_base_of_adapters_is_the_reference(tmp_path, monkeypatch):
+  """Without a second copy."""
+  seen, ask = [], type(reinforcement()).__call__
+
+  def watch(learning, state, base, reference, **options):
+    seen.append(reference is base and base is not None)
+    return ask(learning, state, base, reference, **options)
+
+  monkeypatch.setattr(type(reinforcement()), '__call__', watch)
+  run(tmp_path, lora=LoRA(2, 4.0), replace_every=0)
+  assert seen == [True] * 3
 
 
 def test_a_reference_takes_no_more_memory_than_it_is_computed_with():

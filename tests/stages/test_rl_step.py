@@ -15,10 +15,12 @@ from closed_loop import (
   reinforcement,
   state_of,
 )
+from equations import shapes
 
 from r1jax import decoding
 from r1jax.algorithms import balance, measures
 from r1jax.model import GQA, ModelConfig, Rope, Transformer
+from r1jax.stages import rl_step
 from r1jax.training.optimizer import AdamW, adamw, warmup_constant
 from r1jax.training.state import create
 
@@ -74,6 +76,27 @@ def test_accumulation_does_not_change_the_update(num_microbatches):
   for name, value in expected_metrics.items():
     np.testing.assert_allclose(metrics[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
   assert expected_metrics['kl'] > 0.01
+
+
+@pytest.mark.parametrize('chunk', [None, 5])
+def test_chunks_spare_the_logits_of_all_tokens(chunk, monkeypatch):
+  """In the loss, with its gradient, and in what the reference gives."""
+  learning, programs = reinforcement(chunk_tokens=chunk, kl_weight=0.3), []
+
+  def watch(model, params, *arrays, **options):
+    traced = functools.partial(reference_score, model, **options)
+    programs.append(jax.make_jaxpr(traced)(params, *arrays))
+    return traced(params, *arrays)
+
+  reference_score = rl_step.reference_score
+  monkeypatch.setattr(rl_step, 'reference_score', watch)
+  batch = learning.batch(judged(), host_params())
+  programs.append(jax.make_jaxpr(learning.update.gradient)(host_params(), (None, batch)))
+  for program in programs:
+    found = shapes(program.jaxpr)
+    most = max(np.prod(s[:-1]) for s in found if s[-1:] == (CONFIG.vocab_size,) and len(s) > 2)
+    assert most <= 5 if chunk else most == judged().answers.rollouts.tokens_PGT.size
+  assert len(programs) > 1
 
 
 def test_the_first_update_scores_what_was_sampled():

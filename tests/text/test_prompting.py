@@ -236,9 +236,16 @@ def test_a_template_gets_out_of_its_sandbox_nowhere(folders, template):
   assert 'cannot be filled: ' in refused(folders, template)
 
 
-def test_of_several_templates_the_default_is_taken(folders):
+@pytest.mark.parametrize(
+  'several',
+  [
+    [{'name': 'tools', 'template': 'x'}, {'name': 'default', 'template': QWEN}],
+    {'tools': 'x', 'default': QWEN},
+  ],
+)
+def test_of_several_templates_the_default_is_taken(folders, several):
   tokenizer = hf.HuggingFace.load(folders['qwen'])._tokenizer
-  several = [{'name': 'tools', 'template': 'x'}, {'name': 'default', 'template': QWEN}]
   config = {'eos_token': '<|im_end|>', 'chat_template': several}
   assert hf.HuggingFace(tokenizer, config).chat_template == QWEN
-  assert hf.HuggingFace(tokenizer, config | {'chat_template': several[:1]}).chat_template is None
+  others = [one for one in several if isinstance(one, dict) and one['name'] != 'default']
+  assert hf.HuggingFace(tokenizer, config | {'chat_template': others}).chat_template is None

@@ -332,11 +332,14 @@ def test_the_first_token_is_found_where_models_name_it(tmp_path, files):
   assert tokenizer.load(tmp_path / 'again').bos_id == loaded.bos_id
 
 
-def test_all_tokens_that_end_a_completion_are_found(tmp_path):
-  """As in Llama 3.1, whose turns end otherwise than its texts."""
+def test_all_tokens_that_end_a_completion_are_found(tmp_path, caplog):
+  """As in Llama 3.1, whose turns end otherwise than its texts; what is no token is told."""
   files = {'tokenizer_config': {'eos_token': '</s>'}, 'config': {'eos_token_id': [0, 3, 99]}}
   loaded = tokenizer.load(words_alone(tmp_path, **files))
   assert loaded.eos_id == 3 and loaded.stop_ids == (3, 0)
+  assert 'ids of control tokens are [0, 3, 99]; the tokenizer has [0, 3]' in caplog.text
+  files['generation_config'] = {'eos_token_id': True, 'pad_token_id': -1}
+  assert tokenizer.load(words_alone(tmp_path, **files)).stop_ids == (3, 0)
 
 
 def test_a_tokenizer_without_end_of_text_is_an_error(tmp_path):
