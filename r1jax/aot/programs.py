@@ -58,6 +58,7 @@ class Work:
     group_size: answers to each.
     prompt_tokens: read of each prompt.
     answer_tokens: read of each answer.
+    cached_tokens: seen by each of these, and read before.
     backward: True with the gradient.
     adapter_weights: trained ones that a token is multiplied with, beside a base whose weights need
       no gradient; None if all weights are trained.
@@ -69,6 +70,7 @@ class Work:
   answer_tokens: int
   backward: bool
   adapter_weights: int | None
+  cached_tokens: int = 0
 
 
 def of_step(learning: Reinforcement, params: Any, *, platform: str) -> Iterator[Program]:
@@ -259,6 +261,8 @@ def _decoding(shapes: _Shapes, platform: str) -> Program:
   """Returns the last segment of decoding, for which the cache is largest."""
   ask, rooms = shapes.learning.answering, _rooms(shapes)
   batch = _batch(shapes, rooms[-1])
+  before = sum(sum(room) for room in rooms[-2:-1])
+  tokens = shapes.T - before
   call = functools.partial(
     generation.segment,
     shapes.model,
@@ -266,15 +270,18 @@ def _decoding(shapes: _Shapes, platform: str) -> Program:
     batch,
     sampler=ask.sampler,
     stop_tokens=_STOP_TOKENS,
-    tokens=sum(rooms[-1]) - sum(sum(room) for room in rooms[-2:-1]),
+    tokens=tokens,
   )
   arguments = shapes.policies | {'cache': (batch.prefix, batch.suffix)}
+  work = dataclasses.replace(
+    shapes.work(shapes.P, tokens), prompt_tokens=0, cached_tokens=shapes.S - 1 + before
+  )
   return Program(
     'decode',
     functools.partial(_lower, call, platform),
     arguments,
     shapes.beside(arguments),
-    None,
+    work,
   )
 
 

@@ -41,7 +41,7 @@ class Compiled:
       take most. Empty if the program does not fit.
     cost: operations and collectives; None if it does not fit.
     model_operations: of the model for the same work, on a device's share; None where the program is
-      no pass of the model over given tokens.
+      no pass of the model.
     seconds: that compilation took.
     fault: why it does not fit, in the compiler's words; or ''.
     beside_bytes: of what is on a device and none of its own: the compiler does not know of it.
@@ -136,7 +136,7 @@ def model_operations(config: ModelConfig, work: programs.Work) -> float:
   answers = work.prompts * work.group_size * work.answer_tokens
   tokens = work.prompts * work.prompt_tokens + answers
   products = 2 * ((counts.active - head) * tokens + head * answers)
-  seen = work.prompt_tokens + (work.answer_tokens + 1) / 2
+  seen = work.prompt_tokens + work.cached_tokens + (work.answer_tokens + 1) / 2
   pairs = work.prompts * work.prompt_tokens * (work.prompt_tokens + 1) / 2 + answers * seen
   attention = config.attention
   if isinstance(attention, MLA):

@@ -122,7 +122,7 @@ def test_what_is_compiled_is_what_the_mesh_would_run(tmp_path):
 def test_operations_are_about_those_of_the_model(told):
   """The shipped model computes every expert for every token: four times the chosen ones' work."""
   ratios = {one['name']: one['ratio'] for one in told[1]['programs'] if one['ratio']}
-  assert ratios.keys() == {'encode prompts', 'score', 'gradient'}
+  assert ratios.keys() == {'encode prompts', 'decode', 'score', 'gradient'}
   assert all(0.9 < ratio < 5 for ratio in ratios.values())
 
 
@@ -251,6 +251,12 @@ def test_operations_of_a_model_by_hand():
   products = 2 * ((3 * layer + 12) * tokens + 12 * 50 * answers)
   pairs = 5 * sum(range(1, 12)) + 5 * 7 * sum(11 + t for t in range(1, 5))
   assert report.model_operations(config, work) == 3 * (products + 3 * 4 * 4 * 6 * pairs)
+  # Tokens that are read one by one see those in caches, too.
+  cached = dataclasses.replace(work, prompt_tokens=0, cached_tokens=11, backward=False)
+  products = 2 * (3 * layer + 12 + 12 * 50) * answers
+  seen = 5 * 7 * sum(11 + t for t in range(1, 5))
+  assert report.model_operations(config, cached) == products + 3 * 4 * 4 * 6 * seen
+  products = 2 * ((3 * layer + 12) * tokens + 12 * 50 * answers)
   # A base that stays as it is needs the gradient of its inputs alone; its adapters need both.
   adapted = dataclasses.replace(work, adapter_weights=17)
   expected = 2 * products + 3 * (3 * 4 * 4 * 6 * pairs + 2 * 17 * tokens)
