@@ -120,6 +120,24 @@ def test_segments_and_compaction_change_nothing():
   assert_same_answers(ask('v3', segment_tokens=4), answers('v3'))
 
 
+def test_one_compaction_after_another_changes_nothing(monkeypatch):
+  """Prompts leave and groups shrink: what is left belongs to the prompts that it came from."""
+  sizes, compaction = [], generation.compaction
+
+  def watch(live_PG, parts):
+    plan = compaction(live_PG, parts)
+    sizes.extend([] if plan is None else [plan[1].shape])
+    return plan
+
+  monkeypatch.setattr(generation, 'compaction', watch)
+  prompts = prompts_of([5, 1, 3, 4, 2, 5, 4, 3])
+  options = {'group_size': 4, 'max_tokens': 24, 'sampler': Sampler(4.0)}
+  expected = ask('gqa', prompts, segment_tokens=24, **options)
+  found = ask('gqa', prompts, segment_tokens=3, **options)
+  assert len(sizes) > 2 and sizes[0][1] > sizes[-1][1] and sizes[0][0] > sizes[-1][0]
+  assert_same_answers(found, expected)
+
+
 def test_answers_do_not_depend_on_the_batch():
   expected = answers('v3')
   for row in range(3):

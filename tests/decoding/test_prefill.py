@@ -46,6 +46,15 @@ def test_chunks_of_a_prompt_are_the_prompt(name):
     np.testing.assert_allclose(joined.affinity_PGE, routing.affinity_PGE, atol=1e-5)
 
 
+@pytest.mark.parametrize('chunk', [None, 4])
+def test_loads_are_of_the_tokens_of_the_prefix_alone(chunk):
+  """All of a prompt but its last token, which is read with its answers."""
+  _, routing = encoded('v3', chunk_tokens=chunk)
+  expected_P = 3 * (np.array(LENGTH_P) - 1)  # Each goes to three experts.
+  for load_PE in routing.load_PGE[:, :, 0]:
+    np.testing.assert_array_equal(load_PE.sum(axis=-1), expected_P)
+
+
 def test_chunks_replay_the_experts_of_their_own_tokens():
   """Any choices: as many of them are others than the router's."""
   chosen_NPSQ = np.random.default_rng(0).integers(8, size=(2, 4, 9, 3)).astype(np.int16)

@@ -199,6 +199,12 @@ def qwen3(**changes):
   return qwen(architectures=['Qwen3ForCausalLM'], model_type='qwen3') | changes
 
 
+def qwen3_moe(**changes):
+  fields = {'num_experts': 8, 'num_experts_per_tok': 2, 'moe_intermediate_size': 16}
+  names = {'architectures': ['Qwen3MoeForCausalLM'], 'model_type': 'qwen3_moe'}
+  return qwen(**names, **fields) | changes
+
+
 def scaling(**fields):
   return {'rope_scaling': {'factor': 4.0, **fields}}
 
@@ -260,6 +266,8 @@ REFUSED = [
   (v3(**scaling(type='yarn', mscale=0.7)), 'mscale or mscale_all_dim alone is ambiguous'),
   (v3(**scaling(type='yarn', mscale_all_dim=1.0)), 'mscale or mscale_all_dim alone is ambiguous'),
   (v2(**scaling(type='yarn', mscale_all_dim=0.7)), 'mscale or mscale_all_dim alone is ambiguous'),
+  (qwen3_moe(mlp_only_layers=[2]), r'mlp_only_layers is \[2\]'),
+  (qwen3_moe(mlp_only_layers=[1, 0]), r'mlp_only_layers is \[1, 0\]'),
   (llama(partial_rotary_factor=0.5), 'partial_rotary_factor is 0.5, supported: 1.0'),
   (qwen(model_type='llama'), r"contradicts itself: .*'Qwen2For.*'llama' \(LlamaForCausalLM\)"),
   (
@@ -313,6 +321,23 @@ def test_width_of_heads_that_no_one_tells():
   """As transformers: 128 in dense Qwen3, the width of the model over the heads elsewhere."""
   assert families.read(qwen3())[1].attention.head_dim == 128
   assert families.read(qwen())[1].attention.head_dim == 896 // 14
+
+
+def test_what_is_left_out_is_what_transformers_takes():
+  def without(fields, name):
+    return families.read({key: value for key, value in fields.items() if key != name})[1]
+
+  assert families.read(qwen3_moe())[1].moe.normalise is False
+  assert families.read(qwen3_moe())[1].attention.head_dim == 896 // 14
+  assert without(llama(), 'rms_norm_eps').norm_epsilon == 1e-6
+  assert without(llama(), 'num_key_value_heads').attention.num_kv_heads == 32
+  assert without(v3(), 'n_shared_experts').moe.num_shared == 0
+
+
+def test_layers_that_are_all_dense_have_no_experts():
+  found = families.read(qwen3_moe(mlp_only_layers=[*range(24)]))[1]
+  assert (found.moe, found.num_dense_layers) == (None, 0)
+  assert families.read(qwen3_moe(mlp_only_layers=[0, 1]))[1].num_dense_layers == 2
 
 
 def test_yarn_takes_its_defaults():

@@ -1,5 +1,6 @@
 """Names and shapes against those of published folders."""
 
+import dataclasses
 import math
 
 from r1jax.interop import deepseek_v3, llama, qwen, tables
@@ -67,3 +68,12 @@ def test_llama():
   assert found['model.layers.31.self_attn.v_proj.weight'] == (1024, 4096)
   assert found['model.layers.31.mlp.gate_proj.weight'] == (14_336, 4096)
   assert len(found) == 3 + 32 * 9
+
+
+def test_copies_in_the_mtp_module_are_of_what_the_model_has():
+  """Of a tied head that is the embedding."""
+  config = named('deepseek-v3')
+  for tied, head in ((False, tables.HEAD), (True, tables.EMBEDDING)):
+    found = tables.copies(dataclasses.replace(config, tied=tied))
+    assert found['model.layers.61.shared_head.head.weight'] == head
+    assert found['model.layers.61.embed_tokens.weight'] == tables.EMBEDDING

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import slow_model
 
-from r1jax.model import rope
+from r1jax.model import attention, cudnn, rope, splash
 from r1jax.model.attention import GroupedQueryAttention, attend
 from r1jax.model.cache import Sight
 from r1jax.model.config import GQA
@@ -95,3 +95,16 @@ def test_grouped_query_attention_against_loops(gqa, bias, norm):
 def test_heads_that_do_not_divide_are_refused():
   with pytest.raises(ValueError, match=r'num_heads 6 must be a multiple of num_kv_heads 4.*model'):
     GQA(num_heads=6, num_kv_heads=4, head_dim=8)
+
+
+@pytest.mark.parametrize(('name', 'module'), [('tpu', splash), ('gpu', cudnn)])
+def test_kernels_are_given_scaled_queries(monkeypatch, name, module):
+  query = jnp.ones((1, 1, 8, 1, 16), jnp.bfloat16)
+  given = []
+  monkeypatch.setattr(attention, 'PLAIN_SCORES', 0)
+  monkeypatch.setattr(attention, 'platform', lambda: name)
+  monkeypatch.setattr(cudnn, 'takes', lambda query: True)
+  monkeypatch.setattr(module, 'attend', lambda query, spans: given.append(query))
+  attend(query, [Span(query, query, Seen(causal=True))], scale=0.5)
+  (found,) = given
+  assert (found == 0.5).all()

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from r1jax.model import attention, remat, splash
+from r1jax.model import attention, joined, remat, splash
 from r1jax.model.spans import Seen, Span
 
 P, G, S, T = 2, 2, 40, 150
@@ -74,6 +74,13 @@ def test_it_is_taken_on_tpus_for_what_it_can_do(monkeypatch):
   monkeypatch.setattr(attention, 'platform', lambda: 'cpu')
   attention.attend(query, [prefix(2, 16, 16), own(2, 16, 16)], scale=1.0)
   assert taken == ['kernel', 'blocks', 'blocks']
+
+
+def test_one_shared_prefix_and_own_tokens_are_joined_and_nothing_else():
+  ours, shared = own(2, 16, 16), prefix(2, 16, 16)
+  assert joined.takes([shared, ours]) and joined.takes([ours])
+  assert not joined.takes([shared, shared, ours])
+  assert not joined.takes([shared, ours._replace(seen=Seen(jnp.array(3)))])
 
 
 @pytest.mark.parametrize('widths', [(64, 64), (128, 128), (192, 128)])
