@@ -233,7 +233,7 @@ def test_finished_answers_leave_the_batch(monkeypatch):
 
 def test_decoding_ends_with_the_last_answer(monkeypatch):
   watch = Watch(monkeypatch)
-  everything = ask('gqa', stop_tokens=tuple(range(VOCABULARY)))
+  everything = ask('gqa', stop_tokens=tuple(range(VOCABULARY)), segment_tokens=4)
   assert watch.read == [1]
   np.testing.assert_array_equal(everything.length_PG, 1)
   assert everything.stopped_PG.all()

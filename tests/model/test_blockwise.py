@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from families import VOCABULARY, subject
+from hypothesis import given
+from hypothesis import strategies as st
 
 from r1jax.model import attention, blockwise, call, mla
 from r1jax.model.cache import Sight, as_prefix
@@ -101,12 +103,19 @@ def test_what_is_not_seen_may_be_anything():
   jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
-def test_scores_beyond_the_range_of_exp():
+@pytest.mark.parametrize('middle', [500.0, -500.0])
+def test_scores_beyond_the_range_of_exp(middle):
   """The best key is in the last block of one span, the others score 10 less at least."""
-  key = jnp.full((1, 20, 1, 1), 490.0).at[0, 19].set(510.0)
+  key = jnp.full((1, 20, 1, 1), middle - 10).at[0, 19].set(middle + 10)
   one = jnp.ones((1, 1, 1, 1, 1))
-  spans = [Span(key, key, Seen()), Span(500 * one, 3 * one, Seen())]
-  np.testing.assert_allclose(blockwise.attend(one, spans), 510.0, atol=0.1)
+  spans = [Span(key, key, Seen()), Span(middle * one, 3 * one, Seen())]
+  np.testing.assert_allclose(blockwise.attend(one, spans), middle + 10, atol=0.1)
+
+
+@given(st.integers(1, 200))
+def test_blocks_are_few_and_no_larger_than_allowed(size):
+  count, each = blockwise._split(size)
+  assert (count - 1) * 8 < size <= count * each and each <= 8
 
 
 def test_pairs_that_are_hidden_are_not_in_the_loop():
