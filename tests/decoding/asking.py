@@ -76,7 +76,7 @@ def count_near_ties(found, expected):
     np.testing.assert_array_equal(found.tokens_PGT[index], expected.tokens_PGT[index])
     for name in ('logp_PGT', 'margin_PGT'):
       np.testing.assert_allclose(
-        getattr(found, name)[index], getattr(expected, name)[index], atol=NEAR, err_msg=name
+        getattr(found, name)[index], getattr(expected, name)[index], atol=1e-5, err_msg=name
       )
   return near
 

@@ -36,14 +36,14 @@ def test_chunks_of_a_prompt_are_the_prompt(name):
   ):
     assert other.shape == one.shape
     message = jax.tree_util.keystr(path)
-    np.testing.assert_allclose(other[:, real_PS], one[:, real_PS], atol=2e-5, err_msg=message)
+    np.testing.assert_allclose(other[:, real_PS], one[:, real_PS], atol=5e-6, err_msg=message)
   if name == 'v3':
     assert joined.chosen_PGTQ.shape == routing.chosen_PGTQ.shape
     np.testing.assert_array_equal(
       joined.chosen_PGTQ[:, :, 0][:, real_PS], routing.chosen_PGTQ[:, :, 0][:, real_PS]
     )
     np.testing.assert_array_equal(joined.load_PGE, routing.load_PGE)
-    np.testing.assert_allclose(joined.affinity_PGE, routing.affinity_PGE, atol=1e-5)
+    np.testing.assert_allclose(joined.affinity_PGE, routing.affinity_PGE, atol=2e-6)
 
 
 @pytest.mark.parametrize('chunk', [None, 4])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import re
 
 import jax
@@ -105,17 +106,19 @@ def test_what_is_not_seen_may_be_anything():
 
 @pytest.mark.parametrize('middle', [500.0, -500.0])
 def test_scores_beyond_the_range_of_exp(middle):
-  """The best key is in the last block of one span, the others score 10 less at least."""
+  """The best key is in the last block of one span; that of the other scores 10 less."""
   key = jnp.full((1, 20, 1, 1), middle - 10).at[0, 19].set(middle + 10)
   one = jnp.ones((1, 1, 1, 1, 1))
   spans = [Span(key, key, Seen()), Span(middle * one, 3 * one, Seen())]
-  np.testing.assert_allclose(blockwise.attend(one, spans), middle + 10, atol=0.1)
+  weight = math.exp(-10)
+  expected = (middle + 10 + 3 * weight) / (1 + weight)
+  np.testing.assert_allclose(blockwise.attend(one, spans), expected, rtol=1e-6)
 
 
 @given(st.integers(1, 200))
 def test_blocks_are_few_and_no_larger_than_allowed(size):
   count, each = blockwise._split(size)
-  assert (count - 1) * 8 < size <= count * each and each <= 8
+  assert (count - 1) * blockwise.BLOCK < size <= count * each and each <= blockwise.BLOCK
 
 
 def test_pairs_that_are_hidden_are_not_in_the_loop():
